@@ -1,0 +1,1 @@
+"""The config: one file per choice. Installed as `training_hub.conf`."""

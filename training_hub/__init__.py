@@ -1,0 +1,84 @@
+"""training_hub: one declarative framework over the libraries that fine-tune language models.
+
+Names are resolved when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "Algorithm": "training_hub.algorithms.base",
+    "AlgorithmRegistry": "training_hub.registry",
+    "Backend": "training_hub.backends.base",
+    "ConfigError": "training_hub.errors",
+    "DPOAlgorithm": "training_hub.algorithms.dpo",
+    "InstructLabTrainingSFTBackend": "training_hub.backends.instructlab_training",
+    "LoRASFTAlgorithm": "training_hub.algorithms.lora_sft",
+    "MiniTrainerOSFTBackend": "training_hub.backends.mini_trainer",
+    "OSFTAlgorithm": "training_hub.algorithms.osft",
+    "RunDir": "training_hub.run",
+    "RunFailed": "training_hub.errors",
+    "RunInterrupted": "training_hub.errors",
+    "SFTAlgorithm": "training_hub.algorithms.sft",
+    "TrainResult": "training_hub.run",
+    "create_algorithm": "training_hub.registry",
+    "dpo": "training_hub.algorithms.dpo",
+    "lora_sft": "training_hub.algorithms.lora_sft",
+    "plot_loss": "training_hub.plot",
+    "osft": "training_hub.algorithms.osft",
+    "sft": "training_hub.algorithms.sft",
+}
+
+__all__ = [
+    "Algorithm",
+    "AlgorithmRegistry",
+    "Backend",
+    "ConfigError",
+    "DPOAlgorithm",
+    "InstructLabTrainingSFTBackend",
+    "LoRASFTAlgorithm",
+    "MiniTrainerOSFTBackend",
+    "OSFTAlgorithm",
+    "RunDir",
+    "RunFailed",
+    "RunInterrupted",
+    "SFTAlgorithm",
+    "TrainResult",
+    "__version__",
+    "create_algorithm",
+    "dpo",
+    "lora_sft",
+    "osft",
+    "plot_loss",
+    "sft",
+]
+
+if TYPE_CHECKING:
+    from training_hub.algorithms.base import Algorithm
+    from training_hub.algorithms.dpo import DPOAlgorithm, dpo
+    from training_hub.algorithms.lora_sft import LoRASFTAlgorithm, lora_sft
+    from training_hub.algorithms.osft import OSFTAlgorithm, osft
+    from training_hub.algorithms.sft import SFTAlgorithm, sft
+    from training_hub.backends.base import Backend
+    from training_hub.backends.instructlab_training import InstructLabTrainingSFTBackend
+    from training_hub.backends.mini_trainer import MiniTrainerOSFTBackend
+    from training_hub.errors import ConfigError, RunFailed, RunInterrupted
+    from training_hub.plot import plot_loss
+    from training_hub.registry import AlgorithmRegistry, create_algorithm
+    from training_hub.run import RunDir, TrainResult
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_NAMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

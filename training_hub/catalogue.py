@@ -1,0 +1,142 @@
+"""The classes behind a config's choices, and the schema that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from omegaconf import OmegaConf
+from pydantic import BaseModel, create_model
+
+from training_hub.adapters.base import Adapter
+from training_hub.config.choices import entry, options, read_option
+from training_hub.config.compose import Composition
+from training_hub.config.schema import Schema
+from training_hub.data.params import DataNode
+from training_hub.errors import ConfigError, fault
+from training_hub.locate import locate
+from training_hub.params import ChoiceNode, LoggerNode, ModelNode
+from training_hub.registry import AlgorithmRegistry
+from training_hub.signature import arguments
+
+# Algorithm, Backend and Launcher classes are looked up by name and stand above this module, hence Any.
+
+
+def algorithm_of(composition: Composition) -> Any:
+    """The class of the chosen algorithm."""
+    name = composition.choices["algorithm"]
+    return AlgorithmRegistry.made_in_python(name) or _named(composition, "algorithm", "algorithm._target_")
+
+
+def backend_of(composition: Composition) -> Any:
+    """The class of the chosen backend."""
+    algorithm, name = composition.choices["algorithm"], composition.choices["backend"]
+    return AlgorithmRegistry.made_in_python(algorithm, name) or _named(composition, "backend", "_target_")
+
+
+def launcher_of(composition: Composition) -> Any:
+    """The class of the chosen launcher."""
+    return _named(composition, "launcher", "launcher._target_")
+
+
+def adapter_of(composition: Composition) -> Any:
+    """The class of the adapter: the chosen one, or that of a recipe that is one itself."""
+    if target := OmegaConf.select(composition.cfg, "adapter._target_"):
+        return locate(str(target))
+    name = composition.choices["adapter"]
+    return Adapter if name == "none" else _named(composition, "adapter", "adapter._target_")
+
+
+def is_python_made(composition: Composition) -> bool:
+    """Whether the algorithm or the backend is a class of the user's that no recipe describes."""
+    return not hasattr(algorithm_of(composition), "Params") or not hasattr(backend_of(composition), "Node")
+
+
+def refuse_python_made(composition: Composition) -> None:
+    """ConfigError for what only a recipe can answer."""
+    if is_python_made(composition):
+        algorithm, backend = composition.choices["algorithm"], composition.choices["backend"]
+        rule = f"algorithm={algorithm} on it is made in Python, no recipe says how its parameters are used"
+        raise ConfigError(fault("backend", backend, rule, "only train can run it"))
+
+
+def alternatives(algorithm: str) -> list[str]:
+    """Backends of an algorithm that run without a GPU."""
+    return [name for name in options(f"recipe/{algorithm}") if not read_option("backend", name).get("needs_gpu")]
+
+
+def schema_of(composition: Composition) -> Schema:
+    """What this composition may hold."""
+    launcher, backend, adapter = launcher_of(composition), backend_of(composition), adapter_of(composition)
+    params = algorithm_of(composition).Params
+    loggers = dict.fromkeys(options("logger"), (Any, None))
+    nodes: dict[str, type[BaseModel]] = {
+        "algorithm": ChoiceNode,
+        "backend": backend.Node,
+        "model": ModelNode,
+        "data": DataNode,
+        "launcher": launcher.Node,
+        **adapter.Nodes,
+        "logger": create_model("Loggers", **loggers),  # type: ignore[call-overload]
+    }
+    nodes |= {f"logger.{name}": LoggerNode for name in composition.cfg.get("logger") or {} if name in loggers}
+    libraries = ["recipe"] + ["adapter.peft"] * (adapter is not Adapter)
+    return Schema(
+        params=(params, launcher.Params, *(() if issubclass(params, adapter.Params) else (adapter.Params,))),
+        nodes=nodes,
+        libraries={path: _arguments(composition, path) for path in libraries},
+        owned={
+            "recipe": backend.owned_of(str(OmegaConf.select(composition.cfg, "recipe._target_"))),
+            "adapter.peft": adapter.owned,
+        },
+        unfit=tuple(_unfit(composition)),
+        elsewhere=partial(_owner, _takes_adapter(composition)),
+    )
+
+
+def _arguments(composition: Composition, path: str) -> dict[str, str] | None:
+    """The arguments of the library's class that a node names; None where it names none, or that is not installed."""
+    target = OmegaConf.select(composition.cfg, f"{path}._target_")
+    return arguments(str(target)) if target else None
+
+
+def _takes_adapter(composition: Composition) -> bool:
+    """Whether the chosen algorithm can train an adapter."""
+    return OmegaConf.select(composition.cfg, "algorithm.adapter") is not None
+
+
+def _unfit(composition: Composition) -> Iterator[str]:
+    """An adapter where none can be trained, and none where one must be."""
+    choices = composition.choices
+    adapter, algorithm, backend = (choices[group] for group in ("adapter", "algorithm", "backend"))
+    if adapter != "none" and not _takes_adapter(composition):
+        yield fault("adapter", adapter, f"algorithm={algorithm} trains no adapter", "drop it")
+    elif adapter != "none" and not backend_of(composition).takes_adapter:
+        yield fault("adapter", adapter, f"backend={backend} trains no adapter", "drop it, or use backend=trl")
+    elif adapter == "none" and OmegaConf.select(composition.cfg, "algorithm.adapter") == "required":
+        yield fault("adapter", adapter, f"algorithm={algorithm} trains one", "drop it, or use algorithm=sft")
+
+
+def _named(composition: Composition, group: str, key: str) -> Any:
+    """The class that the config names for a group; key: where the option's file says so."""
+    target = OmegaConf.select(composition.cfg, f"{group}._target_")
+    return locate(str(entry(group, composition.choices[group], key) if target is None else target))
+
+
+def _launcher(name: str) -> Any:
+    return locate(entry("launcher", name, "launcher._target_"))
+
+
+def _owner(takes_adapter: bool, name: str) -> str | None:
+    """The choice that would bring a parameter along: `algorithm=lora_sft`."""
+    for adapter in options("adapter") if takes_adapter else ():
+        if adapter != "none" and name in locate(entry("adapter", adapter, "adapter._target_")).Params.model_fields:
+            return f"adapter={adapter}"
+    for algorithm in options("algorithm"):
+        owner = getattr(AlgorithmRegistry.get_algorithm(algorithm), "Params", None)
+        if owner is not None and name in owner.model_fields:
+            return f"algorithm={algorithm}"
+    return next(
+        (f"launcher={each}" for each in options("launcher") if name in _launcher(each).Params.model_fields), None
+    )

@@ -1,0 +1,188 @@
+"""The command line: a verb, then overrides in Hydra's grammar. Hydra's own flags go to Hydra."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from training_hub.errors import ConfigError, HubError, enumerate_names, suggestion
+
+VERBS = {
+    "train": "train (the default verb)",
+    "explain": "show how every parameter reaches the backend, and where its value came from",
+    "plan": "show everything that train would do; nothing is run or written",
+    "validate": "prepare the data and show it: counts, lengths, first rows with the trained tokens highlighted",
+    "list": "algorithms, backends, which pairs exist, and what this machine has for them",
+    "doctor": "check this machine against what the chosen algorithm and backend need",
+}
+# Flags of Hydra's that take a value, and those that do not.
+_VALUED = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd"}
+_PLAIN = {"--hydra-help", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc"}
+_ACTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--multirun", "-m", "--shell-completion", "-sc"}
+_HYDRAS = (_VALUED | _PLAIN) - {"--config-dir", "-cd", "--run", "-r"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status: 0, 1 for a failed run, 2 for wrong input, 75 or 130 when stopped."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words or os.environ.get("TRAINING_HUB_DEBUG", "0") not in ("", "0")
+    try:
+        return _dispatch([word for word in words if word != "--debug"])
+    except HubError as error:
+        if debug:
+            traceback.print_exc()  # it ends with the message
+        else:
+            print(error, file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    flags, overrides = _split(words)
+    verb, typed = "train", False
+    if overrides and "=" not in overrides[0] and not overrides[0].startswith(("+", "~")):
+        verb, typed = overrides.pop(0), True
+        if verb not in VERBS:
+            way = suggestion(verb, VERBS) or f"choose from {enumerate_names(VERBS)}, or write NAME=VALUE"
+            raise ConfigError(f"{verb}: no such verb; {way}")
+    folders = [value for flag, value in flags if flag in ("--config-dir", "-cd") and value]
+    names = {flag for flag, _ in flags}
+    if names & {"--version"}:
+        from training_hub import __version__
+
+        print(__version__)
+        return 0
+    if names & {"--help", "-h"}:
+        from training_hub.tools.help import help_text
+
+        print(help_text(VERBS, overrides, folders))
+        return 0
+    if names & {"-m", "--multirun"} and verb != "train":
+        return _for_every_job(verb, overrides, folders)
+    if names & _HYDRAS:
+        _refuse_mixed(verb if typed else "", names)
+        _check_completion(names, overrides)
+        from training_hub.multirun import hand_to_hydra
+
+        return hand_to_hydra(flags, overrides, folders)
+    return _verbs()[verb](overrides, folders)
+
+
+def _refuse_mixed(verb: str, names: set[str]) -> None:
+    """Refuse flags of Hydra's that would be ignored, or that would start what was not asked for."""
+    actions = sorted(names & _ACTIONS)
+    if not actions:
+        raise ConfigError(f"{min(names & _HYDRAS)}: has no meaning alone; add --cfg job, or drop it")
+    if len(actions) > 1:
+        raise ConfigError(f"{actions[1]}: {actions[0]} is given as well; keep one of the two")
+    if verb and actions[0] not in ("-m", "--multirun"):
+        raise ConfigError(f"{verb}: {actions[0]} shows something and does nothing else; drop one of the two")
+
+
+def _check_completion(names: set[str], overrides: list[str]) -> None:
+    asked = {text.partition("=")[0] for text in overrides}
+    if names & {"-sc", "--shell-completion"} and not asked & {"install", "uninstall", "query"}:
+        raise ConfigError(
+            "--shell-completion: says nothing of what to do; add install=bash, uninstall=bash or query=bash"
+        )
+
+
+def _for_every_job(verb: str, overrides: list[str], folders: list[str]) -> int:
+    """A verb that only shows, for each job of a sweep in turn."""
+    from training_hub.multirun import jobs_of
+
+    if verb not in ("explain", "plan"):
+        raise ConfigError(f"{verb}: not for sweeps; drop -m")
+    for number, job in enumerate(jobs_of(overrides)):
+        print(f"{'' if number == 0 else chr(10)}# job {number}: {' '.join(job)}")
+        _verbs()[verb](job, folders)
+    return 0
+
+
+def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
+    """Flags with their values, and the rest; in any order, which Hydra 1.3 does not allow."""
+    flags: list[tuple[str, str | None]] = []
+    rest: list[str] = []
+    pending = list(words)
+    while pending:
+        word = pending.pop(0)
+        if not word.startswith("-"):
+            rest.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        if name in _VALUED:
+            flags.append((name, value if equals else pending.pop(0) if pending else None))
+        elif name in _PLAIN | {"--help", "-h", "--version"}:
+            flags.append((name, None))
+        else:
+            known = [*_VALUED, *_PLAIN, "--help", "--version", "--debug"]
+            raise ConfigError(f"{word}: no such flag; {suggestion(name, known) or 'see --help'}")
+    return flags, rest
+
+
+def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
+    return {
+        "train": _train,
+        "explain": _explain,
+        "plan": _plan,
+        "validate": _validate,
+        "list": _list,
+        "doctor": _doctor,
+    }
+
+
+def _train(overrides: list[str], folders: list[str]) -> int:
+    from training_hub import catalogue, train
+
+    composition = train.composed(overrides, folders)
+    if catalogue.is_python_made(composition):
+        print(train.run_python_made(composition))
+        return 0
+    script = Path(sys.argv[0]).name
+    program = [script] if script == "training-hub" else ["python", "-m", "training_hub"]
+    train.run(train.plan(composition), [*program, *sys.argv[1:]])
+    return 0
+
+
+def _explain(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.tools.explain import explain
+
+    print(explain(overrides, folders))
+    return 0
+
+
+def _plan(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.tools.show_plan import plan_text
+
+    print(plan_text(overrides, folders))
+    return 0
+
+
+def _validate(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.tools.validate import validate
+
+    return validate(overrides, folders)
+
+
+def _list(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.tools.listing import listing
+
+    if overrides or folders:
+        raise ConfigError(f"{(overrides or folders)[0]}: list takes no settings; drop it")
+    print(listing())
+    return 0
+
+
+def _doctor(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.tools.doctor import doctor
+
+    text, healthy = doctor(overrides, folders)
+    print(text)
+    return 0 if healthy else 1

@@ -1,0 +1,89 @@
+"""All faults of a composed config at once: unknown, missing, wrong, out of bounds, or used by nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from training_hub.config.compose import Composition
+from training_hub.config.origin import place_of, references, shown, user_keys
+from training_hub.config.schema import Schema
+from training_hub.config.unknown import deleted, derived, owned, unknown
+from training_hub.config.values import dependent, plain, root_values, wrong_nodes, wrong_values
+from training_hub.errors import enumerate_names, fault, subject
+
+
+def check(composition: Composition, schema: Schema, allow_missing: bool = False) -> list[str]:
+    """Every fault, one line each, in the project's grammar; [] for a sound config."""
+    if schema.unfit:  # whose parameters these are is then anyone's guess
+        return list(schema.unfit)
+    missing = missing_parameters(composition)
+    faults = unknown(composition, schema) + owned(composition, schema) + deleted(composition, schema)
+    faults += derived(composition)
+    if missing and not allow_missing:
+        given = " ".join(f"{name}=..." for name in missing)
+        word = "parameters are" if len(missing) > 1 else "parameter is"
+        faults.append(f"{enumerate_names(missing)}: required {word} missing; add {given}")
+    with composition.resolving() as cfg:
+        values, wrong = root_values(cfg, schema)
+        wrong += [text for owner in schema.params for text in wrong_values(owner, values, "")]
+        faulty = schema.parameters() - values.keys() | {subject(text) for text in wrong}
+        wrong += wrong_nodes(cfg, composition, schema, dependent(cfg, faulty))
+    return faults + wrong + (doubled(composition) or unused(composition, schema))
+
+
+def missing_parameters(composition: Composition) -> list[str]:
+    """Required parameters that were not given."""
+    cfg = composition.cfg
+    return [str(key) for key in cfg if OmegaConf.is_missing(cfg, key)]
+
+
+def doubled(composition: Composition) -> list[str]:
+    """Parameters that the user set beside a setting that would follow them: one of the two would go unheard."""
+    by_user = user_keys(composition)
+    follows = {
+        key: name for source in composition.sources if not source.is_users for key, name in source.follows.items()
+    }
+    return [
+        fault(name, shown(composition, name), f"{key}={shown(composition, key)} is set as well", "keep one of the two")
+        for key, name in sorted(follows.items())
+        if {key, name} <= by_user and "." in key
+    ]
+
+
+def unused(composition: Composition, schema: Schema) -> list[str]:
+    """Parameters that the user set and that nothing of what was chosen refers to."""
+    cfg, parameters = composition.cfg, schema.parameters()
+    used = set().union(
+        *(references(cfg[key]) for key in cfg if not OmegaConf.is_missing(cfg, key) and key in _nodes(cfg))
+    )
+    pending = list(used & parameters)
+    while pending:  # a parameter whose default refers to another one carries that one along
+        further = references(cfg._get_node(pending.pop())) & parameters - used
+        used |= further
+        pending += further
+    choices = composition.choices
+    pair = f"algorithm={choices.get('algorithm')} on backend={choices.get('backend')}"
+    own = {"output_dir", "overwrite"}  # read by the program itself
+    return [
+        fault(key, shown(composition, key), f"{pair} does not use it{place_of(composition, key)}", "drop it")
+        for key in sorted(user_keys(composition) & parameters - used - own)
+    ]
+
+
+def _nodes(cfg: DictConfig) -> set[str]:
+    return {str(key) for key in cfg if isinstance(cfg._get_node(key), DictConfig)}
+
+
+def resolve(composition: Composition) -> dict[str, Any]:
+    """The config as plain dicts and lists; entries that cannot be resolved, which `check` has named, are left out."""
+    found: dict[str, Any] = {}
+    with composition.resolving() as cfg:
+        for key in map(str, cfg):
+            try:
+                found[key] = plain(cfg[key])
+            except OmegaConfBaseException:
+                continue
+    return found

@@ -1,0 +1,116 @@
+"""Overrides in, composed config out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from training_hub.config.choices import HYDRAS_STATE, ROOT, conf_loader
+from training_hub.config.home import expand_home
+from training_hub.config.refusals import (
+    composition_fault,
+    refuse_before_composing,
+    refuse_missing_choices,
+    refuse_nodes_without_settings,
+    yaml_fault,
+)
+from training_hub.config.sources import Source, read_sources, recorded_merge
+from training_hub.config.typed import Typed, is_group, parse, refuse_unknown_options, rewrite, typed_values
+from training_hub.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A composed config and where its values came from.
+
+    cfg: the config, interpolations not resolved, without the hydra node. choices: option chosen in each group.
+    typed: what the user set on the command line or in Python (typed_in). aliases: other names of parameters -> their
+    own. sources: the YAML files, in merge order. hydra_cfg: with the hydra node, which `${hydra:...}` reads.
+    """
+
+    cfg: DictConfig
+    hydra_cfg: DictConfig
+    choices: dict[str, str]
+    overrides: tuple[str, ...]
+    typed: Typed
+    aliases: Mapping[str, str]
+    sources: tuple[Source, ...]
+    typed_in: str = "command line"
+
+    @contextmanager
+    def resolving(self) -> Iterator[DictConfig]:
+        """The config, with `${hydra:...}` pointing at this composition and not at another Hydra application's."""
+        with HYDRAS_STATE:
+            instance = HydraConfig.instance()
+            before, instance.cfg = instance.cfg, self.hydra_cfg  # type: ignore[assignment]
+            try:
+                yield self.cfg
+            finally:
+                instance.cfg = before
+
+    def as_typed(self, text: str) -> str:
+        """A fault about a parameter under the name that the user gave it."""
+        key, equals, rest = text.partition("=")
+        return f"{self.typed.written.get(key, key)}={rest}" if equals else text
+
+
+def compose(
+    overrides: Sequence[str],
+    aliases: Mapping[str, str],
+    config_dirs: Sequence[str] = (),
+    typed_in: str = "command line",
+) -> Composition:
+    """Compose `conf/train.yaml` with overrides in Hydra's grammar.
+
+    aliases: other names of parameters -> their own. config_dirs: further folders with config groups.
+    A key that does not exist is let through, so that the check can report all of them at once with the right name.
+    Raises ConfigError for what cannot be composed: bad grammar, an unknown option, a pair that does not exist.
+    """
+    parsed = [parse(text) for text in overrides]
+    refuse_before_composing(parsed, config_dirs)
+    search = ",".join(f"file://{Path(folder).absolute()}" for folder in config_dirs)
+    try:
+        with conf_loader() as loader:
+            groups = set(loader.list_groups(""))
+            refuse_unknown_options(loader, [each for each in parsed if is_group(each, groups)], config_dirs)
+            typed = typed_values(parsed, groups, aliases)
+            rewritten = [rewrite(each, groups, aliases) for each in parsed]
+            with recorded_merge(loader) as merge:
+                full = hydra_compose(ROOT, [*rewritten, f"hydra.searchpath=[{search}]"], return_hydra_config=True)
+            sources = read_sources(merge)
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(yaml_fault(error)) from None
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(composition_fault(error)) from None
+    refuse_missing_choices(full)
+    choices = {str(key): str(value) for key, value in full.hydra.runtime.choices.items() if value is not None}
+    cfg = OmegaConf.masked_copy(full, [str(key) for key in full if key != "hydra"])
+    OmegaConf.set_struct(cfg, False)
+    refuse_nodes_without_settings(cfg, sources)
+    expand_home(cfg)
+    return Composition(cfg, full, choices, tuple(overrides), typed, aliases, sources, typed_in)
+
+
+def rewritten(overrides: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
+    """Overrides as Hydra takes them: own names, and keys that do not exist let through. Sweeps stay sweeps."""
+    with conf_loader() as loader:
+        groups = set(loader.list_groups(""))
+    return [rewrite(OverridesParser.create().parse_override(text), groups, aliases) for text in overrides]
+
+
+def missing_parameters(algorithm: str) -> set[str]:
+    """Parameters of an algorithm that have no default value."""
+    cfg = compose([f"algorithm={algorithm}"], {}).cfg
+    return {str(key) for key in cfg if OmegaConf.is_missing(cfg, key)}

@@ -1,0 +1,228 @@
+"""What a sound config asks of this machine: files, libraries, GPUs, disk. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from training_hub import hardware
+from training_hub.data.check import check as check_data
+from training_hub.errors import ConfigError, enumerate_names, fault
+from training_hub.run import RunDir
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_Check = tuple[tuple[str, ...], Callable[[], list[str]]]  # the entries that it reads, and what it finds
+
+
+def preflight(
+    config: Mapping[str, Any],
+    faulty: Collection[str],
+    backend_name: str,
+    alternatives: Sequence[str],
+    check_launcher: Callable[[Mapping[str, Any]], list[str]],
+    check_backend: Callable[[Mapping[str, Any]], list[str]],
+) -> list[str]:
+    """Every fault, one line each; [] where the run can start.
+
+    config: resolved as far as it can be. faulty: keys with faults of their own; a check that reads one is left out.
+    alternatives: backends of the algorithm that need no GPU.
+    """
+    return inputs(config, faulty) + _sound_checks(
+        config,
+        faulty,
+        (
+            (("output_dir", "overwrite", "model.path"), lambda: _output(config)),
+            (("launcher",), lambda: check_launcher(config["launcher"])),
+            (("backend", "launcher"), lambda: _gpu(config, backend_name, alternatives)),
+            (("backend", "logger"), lambda: _libraries(config, backend_name)),
+            (("backend", "recipe", "model", "data", "launcher", "logger"), lambda: check_backend(config)),
+        ),
+    )
+
+
+def inputs(config: Mapping[str, Any], faulty: Collection[str]) -> list[str]:
+    """Faults of what a run reads: the model and the data."""
+    checks = (
+        (("model.path", "model_path"), lambda: _model(config["model"])),
+        (("data", "data_path", "eval_data_path"), lambda: check_data(dict(config["data"]))),
+    )
+    return _sound_checks(config, faulty, checks)
+
+
+def _sound_checks(config: Mapping[str, Any], faulty: Collection[str], checks: Sequence[_Check]) -> list[str]:
+    """What those checks find whose entries are there and have no faults of their own."""
+
+    def sound(needed: str) -> bool:
+        broken = any(key == needed or key.startswith(f"{needed}.") for key in faulty)
+        return needed.split(".")[0] in config and not broken
+
+    return [text for needs, found in checks if all(map(sound, needs)) for text in found()]
+
+
+def missing_requirements(requires: Sequence[str], python: str | None = None) -> list[str]:
+    """Requirements that an interpreter's environment does not meet, with what is there: `trl>=1.16 (0.9 is here)`."""
+    wanted = [Requirement(text) for text in requires]
+    installed = versions([each.name for each in wanted], python)
+    missing = []
+    for each in wanted:
+        version = installed[each.name]
+        if version is None:
+            missing.append(str(each))
+        elif not each.specifier.contains(version, prereleases=True):
+            missing.append(f"{each} ({version} is installed)")
+    return missing
+
+
+def install_command(missing: Sequence[str], python: str | None) -> str:
+    """What to type to install requirements, as missing_requirements gives them."""
+    wanted = " ".join(f"'{text.partition(' (')[0]}'" for text in missing)
+    return f"{python} -m pip install {wanted}" if python else f"pip install {wanted}"
+
+
+def versions(names: Sequence[str], python: str | None = None) -> dict[str, str | None]:
+    """Installed versions by distribution name, None where missing. ConfigError where python does not answer.
+
+    python: another environment's interpreter.
+    """
+    if python is not None and Path(python).absolute() != Path(sys.executable).absolute():
+        code = (
+            "import json, sys\nfrom importlib import metadata\n"
+            "def version(name):\n"
+            "    try: return metadata.version(name)\n"
+            "    except metadata.PackageNotFoundError: return None\n"
+            "print(json.dumps({name: version(name) for name in sys.argv[1:]}))"
+        )
+        try:
+            answer = subprocess.run([python, "-c", code, *names], capture_output=True, text=True, check=True)
+            found: dict[str, str | None] = json.loads(answer.stdout)
+        except (OSError, subprocess.CalledProcessError, ValueError):
+            way = "give the path of a python executable"
+            raise ConfigError(fault("backend.python", python, "no such interpreter", way)) from None
+        return found
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _model(node: Mapping[str, Any]) -> list[str]:
+    """A folder must hold a model; what is no folder must at least look like an id on the hub."""
+    path = str(node["path"])
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        if (folder / "config.json").is_file():
+            return _model_config(path)
+        return [fault("model_path", path, "no config.json in this folder", "give a folder in Hugging Face format")]
+    if folder.exists():
+        return [fault("model_path", path, "a file, not a folder", "give a folder in Hugging Face format or a hub id")]
+    looks_local = path.startswith((".", "/", "~")) or (folder.parent.is_dir() and len(folder.parts) > 1)
+    if looks_local or not _HUB_ID.fullmatch(path):
+        return [
+            fault("model_path", path, "no such folder, and not an id on the hub", "check the path, or give ORG/NAME")
+        ]
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") and not _in_hub_cache(path):
+        return [
+            fault(
+                "model_path", path, "no such folder, and HF_HUB_OFFLINE is set", "download it first, or give a folder"
+            )
+        ]
+    return []
+
+
+def _model_config(path: str) -> list[str]:
+    """Whether a model folder's config.json can be read at all."""
+    try:
+        sound = isinstance(json.loads((Path(path).expanduser() / "config.json").read_bytes()), dict)
+    except (OSError, ValueError):
+        sound = False
+    return [] if sound else [fault("model_path", path, "its config.json is not valid JSON", "download the model anew")]
+
+
+def _in_hub_cache(model_id: str) -> bool:
+    home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+    return (cache / f"models--{model_id.replace('/', '--')}").is_dir()
+
+
+def _output(config: Mapping[str, Any]) -> list[str]:
+    """The run directory must be new (or given up), writable, and have room for the model."""
+    if not str(config["output_dir"] or "").strip():
+        return [fault("output_dir", config["output_dir"], "is empty", "give a folder, or drop it")]
+    folder = Path(str(config["output_dir"]))
+    if RunDir(folder).exists() and config["overwrite"] is not True:
+        return [
+            fault("output_dir", folder, "already holds a run", "choose another, or start it anew with overwrite=true")
+        ]
+    model = Path(config["model"]["path"]).expanduser().resolve()
+    if RunDir(folder).exists() and model.is_relative_to(RunDir(folder).checkpoints.resolve()):
+        return [
+            fault("overwrite", True, "model_path lies in the run that this would delete", "choose another output_dir")
+        ]
+    parent = hardware.existing_parent(folder)
+    if not parent.is_dir():
+        return [fault("output_dir", folder, f"{parent} is a file", "choose another")]
+    if not os.access(parent, os.R_OK | os.W_OK | os.X_OK):
+        return [fault("output_dir", folder, f"{parent} cannot be written", "choose another")]
+    if not RunDir(folder).exists() and not RunDir(folder).is_free():
+        return [fault("output_dir", folder, "holds files, and no run", "choose another, which is new or empty")]
+    needed_gb, free_gb = _checkpoint_gb(config), hardware.free_disk_gb(folder)
+    if needed_gb > free_gb:
+        rule = f"{free_gb:.2f} GB are free there, the checkpoint alone needs {needed_gb:.2f} GB"
+        return [fault("output_dir", folder, rule, "free some space or choose another")]
+    return []
+
+
+def _checkpoint_gb(config: Mapping[str, Any]) -> float:
+    """Least size of what the run saves: the weights as they are now, and a little for the log."""
+    small_gb = 0.001
+    folder = Path(config["model"]["path"]).expanduser()
+    if not config.get("save_final_checkpoint", True) or not folder.is_dir():
+        return small_gb
+    weights = next((files for pattern in _WEIGHTS if (files := list(folder.glob(pattern)))), [])
+    return small_gb + sum(file.stat().st_size for file in weights) / 1e9
+
+
+def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[str]) -> list[str]:
+    """Whether the GPUs that are asked for are there."""
+    backend, found = config["backend"], len(hardware.gpus())
+    if backend["needs_gpu"] and not found:
+        way = (
+            f"on this machine use backend={' or '.join(alternatives)}" if alternatives else "run it on another machine"
+        )
+        return [fault("backend", backend_name, "needs a CUDA GPU, none here", way)]
+    wanted = int(config["launcher"].get("nproc_per_node", 1))
+    if found and wanted > found:
+        return [fault("nproc_per_node", wanted, f"this machine has {found} GPUs", f"at most {found}")]
+    return []
+
+
+def _libraries(config: Mapping[str, Any], backend_name: str) -> list[str]:
+    """Whether the backend's libraries and the loggers' are installed where the worker runs."""
+    backend, faults = config["backend"], []
+    python = backend["python"]
+    try:
+        missing = missing_requirements(backend["requires"], python)
+    except ConfigError as error:
+        return list(error.faults)
+    if missing:
+        rule = f"not installed: {enumerate_names(missing)}"
+        faults.append(fault("backend", backend_name, rule, install_command(missing, python)))
+    for name, logger in config["logger"].items():
+        if missing := missing_requirements(logger.get("requires") or [], python):
+            rule = f"not installed: {enumerate_names(missing)}"
+            faults.append(fault("logger", name, rule, install_command(missing, python)))
+    return faults

@@ -1,0 +1,121 @@
+"""Hydra's refusals in the project's grammar, with the place in a file and the right name where there is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.conf import HydraConf
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig, OmegaConf
+
+from training_hub.config import choices
+from training_hub.config.choices import GROUPS, ROOT, options
+from training_hub.config.sources import Source, place
+from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+
+
+def refuse_before_composing(parsed: Sequence[Override], config_dirs: Sequence[str]) -> None:
+    """Refuse folders that are not there, and `~` before a config group: the program reads every one."""
+    faults = [f"--config-dir={each}: no such folder" for each in config_dirs if not Path(each).is_dir()]
+    gone = [each.key_or_group for each in parsed if each.is_delete() and each.key_or_group in GROUPS - {"experiment"}]
+    faults += [f"~{group}: a config group cannot be deleted; drop it, or choose another option" for group in gone]
+    if faults:
+        raise ConfigError(*faults)
+
+
+def refuse_nodes_without_settings(cfg: DictConfig, sources: Sequence[Source]) -> None:
+    """Refuse a config group's node that is a bare value: `model: foo` in a file of the user's."""
+    faults = []
+    loggers: Any = cfg._get_node("logger")
+    inner = [f"logger.{key}" for key in loggers] if _is_mapping(loggers) else []
+    for key in [*sorted(GROUPS & set(map(str, cfg))), *inner]:
+        group, _, name = key.partition(".")
+        node: Any = loggers._get_node(name) if name else cfg._get_node(group)
+        if not _is_mapping(node):
+            where = next((each.place(key) for each in reversed(sources) if key in each.keys), "")
+            faults.append(fault(key, node._value(), f"must hold settings{where}", "write NAME: VALUE below it"))
+    if faults:
+        raise ConfigError(*faults)
+
+
+def _is_mapping(node: object) -> bool:
+    return isinstance(node, DictConfig) and isinstance(node._value(), dict)
+
+
+def yaml_fault(error: yaml.MarkedYAMLError) -> str:
+    """A file that is no YAML, with the line."""
+    mark = error.problem_mark or error.context_mark
+    place = f"{'/'.join(Path(mark.name).parts[-2:])}, line {mark.line + 1}: " if mark else ""
+    return f"{place}not valid YAML: {error.problem or error.context}"
+
+
+def refuse_missing_choices(full: DictConfig) -> None:
+    """Refuse a defaults list that is itself misspelled, in its name or in one of its entries."""
+    chosen = full.hydra.runtime.choices
+    if not chosen.get("algorithm"):
+        strange = [str(key) for key in full if suggestion(str(key), ["defaults"])]
+        texts = [f"{key}: no such key{_place(ROOT, key)}; did you mean defaults?" for key in strange]
+        raise ConfigError(*(texts or ["algorithm: nothing is chosen; add algorithm=..."]))
+    for key in map(str, chosen):
+        if not key.startswith("hydra/") and key not in GROUPS:
+            raise ConfigError(_entry_fault(ROOT, key, str(chosen[key])))
+    for entry in choices.read_option("", ROOT)["defaults"]:
+        for key in entry if isinstance(entry, dict) else ():
+            if key.rpartition(" ")[0] not in ("", "optional", "override"):  # Hydra reads the last word alone
+                raise ConfigError(_entry_fault(ROOT, key, str(entry[key])))
+
+
+def composition_fault(error: Exception) -> str:
+    """What is wrong, in one line."""
+    message = str(error)
+    file = found[1] if (found := re.search(r"In '([^']+)'", message)) else ROOT
+    missing = str(getattr(error, "missing_cfg_file", None) or "")
+    if missing.startswith("recipe/"):
+        _, algorithm, backend = missing.split("/", 2)
+        way = f"use {enumerate_names(options(f'recipe/{algorithm}'))}"
+        return fault("backend", backend, f"algorithm={algorithm} does not run on it", way)
+    if missing:
+        group, _, option = missing.partition("/")
+        return _entry_fault(file, group, option)
+    if "Cannot merge DictConfig with ListConfig" in f"{message} {error.__cause__}":
+        return f"{file}.yaml: must hold settings, not a list; write NAME: VALUE"
+    if found := re.search(r"Key '([^']+)' not in '\w+'\s+full_key: (\S+)", f"{message} {error.__cause__}"):
+        return _setting_fault(file, found[1], found[2])
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
+        lines.append(str(error.__cause__).splitlines()[0])
+    return "; ".join(dict.fromkeys(lines))
+
+
+def _setting_fault(file: str, name: str, key: str) -> str:
+    """A setting of Hydra's own that does not exist."""
+    parent = key.rpartition(".")[0].removeprefix("hydra").strip(".")
+    known = OmegaConf.select(OmegaConf.structured(HydraConf), parent) if parent else HydraConf.__annotations__
+    return _joined(f"{key}: no such setting of Hydra{_place(file, key)}", suggestion(name, map(str, known)))
+
+
+def _entry_fault(file: str, group: str, option: str) -> str:
+    """An entry of a defaults list that leads nowhere: its first word, its group or its option is misspelled."""
+    where = _place(file, f"defaults.{group}")
+    word, _, name = group.rpartition(" ")
+    name = name.strip("/")
+    if word and word not in ("optional", "override"):
+        right = suggestion(word, ("optional", "override")).replace("?", f" {name}?")
+        return _joined(f"{group}: {option}: no such entry{where}", right)
+    known = options(name) if name in GROUPS else GROUPS
+    way = suggestion(option if name in GROUPS else name, known) or f"choose from {enumerate_names(sorted(known))}"
+    return fault(name or "defaults", option, f"no such option{where}", way)
+
+
+def _place(file: str, key: str) -> str:
+    path = choices.CONF / f"{file}.yaml"
+    return place(path, file, key) if path.exists() else ""
+
+
+def _joined(rule: str, way_out: str) -> str:
+    return f"{rule}; {way_out}" if way_out else rule

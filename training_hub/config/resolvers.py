@@ -1,0 +1,105 @@
+"""The arithmetic of recipes: `${name:arguments}` in a YAML file. Each states its rule and refuses what breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import ListConfig, OmegaConf
+
+from training_hub import hardware
+from training_hub.config.preflight import missing_requirements
+from training_hub.errors import ConfigError, fault
+
+
+def first_set(*values: Any) -> Any:
+    """The first value that is not null; null where all are."""
+    return next((value for value in values if value is not None), None)
+
+
+def choose(condition: bool, then: Any, otherwise: Any) -> Any:
+    """`then` where the condition holds."""
+    return then if condition else otherwise
+
+
+def replaced(value: Any, old: Any, new: Any) -> Any:
+    """The value, but `new` instead of `old`."""
+    return new if value == old else value
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list as it is, anything else as a list of one."""
+    return list(value) if isinstance(value, list | ListConfig) else [value]
+
+
+def complement(share: float) -> float:
+    """What is left of 1."""
+    return 1 - share
+
+
+def whole_epochs(num_epochs: float) -> int:
+    """Epochs for a library that counts whole ones. ConfigError for a fraction."""
+    if num_epochs != int(num_epochs):
+        way = "give a whole number, or use backend=trl"
+        raise ConfigError(fault("num_epochs", num_epochs, "this backend counts whole epochs", way))
+    return int(num_epochs)
+
+
+def without_flash_attention(attn_implementation: str, python: str | None) -> bool:
+    """Whether a library that uses flash attention by itself is to do without; auto: where it is not installed."""
+    if attn_implementation == "auto":
+        return bool(missing_requirements(["flash-attn"], python))
+    return attn_implementation != "flash_attention_2"
+
+
+def processes(nproc_per_node: int | str) -> int:
+    """Processes on this machine. ConfigError for `gpu` where there is none."""
+    if not isinstance(nproc_per_node, str):
+        return nproc_per_node
+    found = len(hardware.gpus())
+    if nproc_per_node == "gpu" and not found:
+        raise ConfigError(fault("nproc_per_node", "gpu", "no CUDA GPU here", "give a number, or auto"))
+    return found or 1
+
+
+def world_size(nnodes: int, nproc_per_node: int) -> int:
+    """Processes over all machines."""
+    return nnodes * nproc_per_node
+
+
+def eval_strategy(eval_steps: int | None) -> str:
+    """Transformers' eval_strategy: the evaluations before and after training are the worker's own."""
+    return "no" if eval_steps is None else "steps"
+
+
+def save_strategy(save_steps: int | None, checkpoint_at_epoch: bool) -> str:
+    """Transformers' save_strategy. ConfigError where two rhythms are asked for."""
+    if save_steps is not None and checkpoint_at_epoch:
+        raise ConfigError(
+            fault("save_steps", save_steps, "checkpoint_at_epoch=true is set as well", "keep one of the two")
+        )
+    return "steps" if save_steps is not None else "epoch" if checkpoint_at_epoch else "no"
+
+
+def report_to(logger: dict[str, Any]) -> list[str]:
+    """Transformers' report_to: the chosen loggers but for our own metrics.jsonl."""
+    return [str(name) for name in logger if name != "jsonl"]
+
+
+def register() -> None:
+    """Make the resolvers known to OmegaConf; doing it again changes nothing."""
+    for resolver in (
+        first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, processes, world_size,
+        eval_strategy, save_strategy, report_to,
+    ):  # fmt: skip
+        OmegaConf.register_new_resolver(resolver.__name__, _contained(resolver), replace=True)
+
+
+def _contained(resolver: Callable[..., Any]) -> Callable[..., Any]:
+    """Lists and dicts as OmegaConf's own containers: `OmegaConf.resolve` refuses plain ones."""
+
+    def resolve(*arguments: Any) -> Any:
+        value = resolver(*arguments)
+        return OmegaConf.create(value) if isinstance(value, list | dict) else value
+
+    return resolve

@@ -1,0 +1,33 @@
+"""A secret of the environment has no place in a config: everything in it is written to the run directory."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from training_hub.errors import fault
+
+_SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)S?$", re.IGNORECASE)
+_SHORTEST = 8
+
+
+def secret_faults(config: Mapping[str, Any]) -> list[str]:
+    """Values that hold a secret of the environment, one line each; the secret itself is not shown."""
+    secrets = {name: value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= _SHORTEST}
+    return [
+        fault(key, "***", f"holds {name}, and would be written to the run directory", f"drop it, {name} is enough")
+        for key, text in _texts(config, "")
+        for name, value in secrets.items()
+        if value in text
+    ]
+
+
+def _texts(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in a config, with its dotted path."""
+    if isinstance(node, str):
+        yield path, node
+    inner = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inner:
+        yield from _texts(value, f"{path}.{key}" if path else str(key))

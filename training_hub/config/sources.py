@@ -1,0 +1,139 @@
+"""Where a value came from: the YAML files of a composition, and the line of a key in one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra._internal.config_repository import IConfigRepository
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.default_element import ResultDefault
+from omegaconf import Container, DictConfig, OmegaConf
+
+from training_hub.errors import ConfigError
+
+_PARAMETER = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One YAML file of a composition.
+
+    name: as in the defaults list, e.g. `algorithm/sft`. package: where its content goes, "" for the root. keys: what
+    it sets, dotted, as seen from the root. follows: those of them that are one root parameter and nothing else, with
+    its name: `data.seed` -> `seed`. shipped: whether it came with the project (or from Python).
+    """
+
+    name: str
+    package: str
+    file: Path | None
+    keys: frozenset[str]
+    shipped: bool
+    follows: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_users(self) -> bool:
+        """Whether what it sets is the user's word: an experiment, or a file from a folder of the user's own."""
+        return self.name.startswith("experiment/") or not self.shipped
+
+    def place(self, key: str) -> str:
+        """Where a dotted key (as seen from the root) stands: ` (experiment/mine.yaml, line 3)`; "" where unknown."""
+        inner = key.removeprefix(f"{self.package}.") if self.package else key
+        return place(self.file, self.name, inner) if self.file else ""
+
+
+def place(file: Path, name: str, key: str) -> str:
+    """Where a dotted key stands in a YAML file, the keys of list items included; "" where it does not."""
+    node: yaml.Node | None = yaml.compose(file.read_text(), Loader=yaml.SafeLoader)
+    line = None
+    for part in key.split("."):
+        pairs = _pairs(node)
+        match = next(((each, value) for each, value in pairs if each.value == part), None)
+        if match is None:
+            return ""
+        line, node = match[0].start_mark.line + 1, match[1]
+    return f" ({name}.yaml, line {line})"
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        return list(node.value)
+    items = node.value if isinstance(node, yaml.SequenceNode) else []
+    return [pair for item in items for pair in _pairs(item)]
+
+
+@dataclass
+class Merge:
+    """What Hydra merged: the files in order, and the repository that it read them from."""
+
+    defaults: Sequence[ResultDefault] = ()
+    repository: IConfigRepository | None = None
+
+
+@contextmanager
+def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
+    """What a composition inside this block merges; empty until it has been composed.
+
+    Hydra can compute the list by itself (`compute_defaults_list`), which takes as long as composing once more.
+    """
+    recorded = Merge()
+    merge = loader._compose_config_from_defaults_list  # type: ignore[attr-defined]
+
+    def record_and_merge(defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        recorded.defaults, recorded.repository = defaults, repo
+        merged: DictConfig = merge(defaults, repo)
+        return merged
+
+    loader._compose_config_from_defaults_list = record_and_merge  # type: ignore[attr-defined]
+    try:
+        yield recorded
+    finally:
+        loader._compose_config_from_defaults_list = merge  # type: ignore[attr-defined]
+
+
+def read_sources(merge: Merge) -> tuple[Source, ...]:
+    """The files that make up a config, in the order in which they are merged."""
+    found = []
+    assert merge.repository is not None
+    for default in merge.defaults:
+        path = default.config_path
+        if path is None or path.startswith("hydra/") or path == "_dummy_empty_config_":
+            continue
+        loaded = merge.repository.load_config(path)
+        if loaded is None:
+            continue
+        if not isinstance(loaded.config, DictConfig):
+            raise ConfigError(f"{path}.yaml: must hold settings, not a list; write NAME: VALUE")
+        package = default.package or ""
+        values = {f"{package}.{key}" if package else key: value for key, value in _dotted(loaded.config).items()}
+        follows = {key: match[1] for key, value in values.items() if (match := _PARAMETER.fullmatch(str(value)))}
+        shipped, file = loaded.provider in ("main", "python"), _file(loaded.path, path)
+        found.append(Source(path, package, file, frozenset(values), shipped, follows))
+    return tuple(found)
+
+
+def _file(folder: str, name: str) -> Path | None:
+    """The file behind a config, None for one that lives in Python or inside an archive."""
+    scheme, _, path = folder.partition("://")
+    return Path(path) / f"{name.removesuffix('.yaml')}.yaml" if scheme == "file" else None
+
+
+def _dotted(cfg: Container) -> dict[str, Any]:
+    """Every key of a config with its value, those of inner nodes included."""
+    found: dict[str, Any] = {}
+
+    def walk(node: Any, prefix: str) -> None:
+        for key, value in node.items():
+            name = f"{prefix}{key}"
+            found[name] = value
+            if isinstance(value, dict):
+                walk(value, f"{name}.")
+
+    container = OmegaConf.to_container(cfg, resolve=False)
+    walk(container, "")
+    return {key: value for key, value in found.items() if key.split(".")[0] not in ("defaults", "hydra")}

@@ -1,0 +1,86 @@
+"""What the user typed: overrides in Hydra's grammar, each parameter under its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from training_hub.config.choices import options_of
+from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+
+
+def parse(text: str) -> Override:
+    """One override. ConfigError for bad grammar, and for several values where one is wanted."""
+    try:
+        parsed = OverridesParser.create().parse_override(text)
+    except HydraException:
+        way = "write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
+        raise ConfigError(f"{text}: not a setting; {way}") from None
+    if parsed.is_sweep_override():
+        raise ConfigError(f"{text}: several values are a sweep; add -m, or quote the value if it is one text")
+    return parsed
+
+
+def is_group(override: Override, groups: set[str]) -> bool:
+    """Whether an override chooses an option rather than sets a value."""
+    return override.key_or_group in groups or override.key_or_group.startswith("hydra/")
+
+
+def rewrite(override: Override, groups: set[str], aliases: Mapping[str, str]) -> str:
+    """Add the key where it is missing: the check that follows knows better than Hydra which key was meant."""
+    text = str(override.input_line)
+    key = override.key_or_group
+    if is_group(override, groups) or override.is_delete() or key.split(".")[0] == "hydra" or "@" in text.split("=")[0]:
+        return text
+    return f"++{aliases.get(key, key)}={text.partition('=')[2]}"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the user set. values: own name -> text as typed. written: own name -> the name that was typed."""
+
+    values: dict[str, str]
+    written: dict[str, str]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+
+def typed_values(parsed: Sequence[Override], groups: set[str], aliases: Mapping[str, str]) -> Typed:
+    """What the overrides set. Raises ConfigError where two names of one parameter disagree."""
+    typed = Typed({}, {})
+    for each in parsed:
+        key, value = each.key_or_group, str(each.input_line).partition("=")[2]
+        own = aliases.get(key, key)
+        if is_group(each, groups) or own.split(".")[0] == "hydra":
+            continue
+        if own in typed and typed.written[own] != key and not _same(typed.values[own], value):
+            rule = f"the same parameter is given as {typed.written[own]}={typed.values[own]}"
+            raise ConfigError(fault(key, value, rule, "keep one of the two"))
+        typed.values[own], typed.written[own] = value, key
+    return typed
+
+
+def _same(text: str, other: str) -> bool:
+    """Whether two values as typed are equal: `1` and `1.0`."""
+    return text == other or bool(parse(f"x={text}").value() == parse(f"x={other}").value())
+
+
+def refuse_unknown_options(loader: ConfigLoader, chosen: Sequence[Override], folders: Sequence[str]) -> None:
+    """Name every option that does not exist, with the ones that do."""
+    faults = []
+    for each in chosen:
+        value = each.value()
+        known = options_of(loader, each.key_or_group, folders)
+        for name in value if isinstance(value, list) else [value]:
+            absent_is_fine = each.is_delete() or (name is None and each.key_or_group == "experiment")
+            if not absent_is_fine and str(name).removesuffix(".yaml") not in known:
+                way = suggestion(str(name), known) or f"choose from {enumerate_names(known)}"
+                faults.append(fault(each.key_or_group, name, "no such option", way))
+    if faults:
+        raise ConfigError(*faults)

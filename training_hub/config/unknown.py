@@ -1,0 +1,104 @@
+"""Keys that nothing knows, that belong elsewhere, or that are not for the user to set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from omegaconf import DictConfig, OmegaConf
+
+from training_hub.config.compose import Composition
+from training_hub.config.origin import place_of, shown, user_keys
+from training_hub.config.schema import Schema
+from training_hub.errors import fault, nearest, suggestion
+
+
+def unknown(composition: Composition, schema: Schema) -> list[str]:
+    """Keys that nothing knows."""
+    cfg = composition.cfg
+    found: list[str] = []
+    known = (
+        {"defaults", "hydra"}
+        | schema.parameters()
+        | set(schema.nodes)
+        | {path.split(".")[0] for path in (*schema.nodes, *schema.libraries)}
+    )
+    astray = _without_header(composition)
+    strange = [key for key in map(str, cfg) if key not in known and not (key == "experiment" and astray)]
+    found += astray + [_fault(composition, key, known, schema.elsewhere(key)) for key in strange]
+    for path, owner in schema.nodes.items():
+        inner = {(each.alias or name) for name, each in owner.model_fields.items()}
+        found += _inside(composition, path, inner)
+    for path, arguments in schema.libraries.items():
+        node = OmegaConf.select(cfg, path, default={})
+        if "_target_" not in node:
+            known = {"_target_", "defaults"}
+            close = [key for key in map(str, node) if suggestion(key, known)]
+            found += [_fault(composition, f"{path}.{key}", known) for key in close]
+        elif arguments is not None:
+            found += _inside(composition, path, {*arguments, *schema.owned.get(path, ()), "_target_"})
+    return found
+
+
+def _without_header(composition: Composition) -> list[str]:
+    """Experiments whose settings Hydra puts under `experiment.`, because the file does not say where they belong."""
+    return [
+        f"{source.name}.yaml: its settings have no effect; make `# @package _global_` its first line"
+        for source in composition.sources
+        if source.name.startswith("experiment/") and source.package == "experiment"
+    ]
+
+
+def owned(composition: Composition, schema: Schema) -> list[str]:
+    """Arguments of the library that the user sets although the project's worker does."""
+    by_user = user_keys(composition)
+    return [
+        fault(
+            key, shown(composition, key), "the project's worker sets this", f"use {instead}" if instead else "drop it"
+        )
+        for path, names in schema.owned.items()
+        for key, instead in ((f"{path}.{name}", instead) for name, instead in names.items())
+        if key in by_user
+    ]
+
+
+def derived(composition: Composition) -> list[str]:
+    """Settings that follow from others by arithmetic: another value would contradict those."""
+    return [
+        fault(key, shown(composition, key), f"follows from {instead}", f"set {instead}")
+        for key, instead in {"launcher.world_size": "nnodes and nproc_per_node"}.items()
+        if key in user_keys(composition)
+    ]
+
+
+def deleted(composition: Composition, schema: Schema) -> list[str]:
+    """Parameters and settings that `~name` took away: the program reads them all."""
+    typed = {text.removeprefix("~").partition("=")[0] for text in composition.overrides if text.startswith("~")}
+    gone = sorted(name for name in typed if _is_read(composition.aliases.get(name, name), schema))
+    return [f"~{name}: a parameter cannot be deleted; set it to null or to its default" for name in gone]
+
+
+def _is_read(key: str, schema: Schema) -> bool:
+    path, _, name = key.rpartition(".")
+    names = (
+        {each.alias or name for name, each in schema.nodes[path].model_fields.items()} if path in schema.nodes else ()
+    )
+    return key in schema.parameters() or key in schema.nodes or name in names
+
+
+def _inside(composition: Composition, path: str, known: Iterable[str]) -> list[str]:
+    """Unknown keys of a node."""
+    node = OmegaConf.select(composition.cfg, path)
+    known = set(known)
+    keys = [str(key) for key in node] if isinstance(node, DictConfig) else []
+    return [_fault(composition, f"{path}.{key}", known) for key in keys if key not in known]
+
+
+def _fault(composition: Composition, key: str, known: Iterable[str], owner: str | None = None) -> str:
+    """known: the names that a key at this place may have."""
+    rule = f"{composition.choices.get('algorithm')} has no such parameter" if owner else "no such parameter"
+    rule += place_of(composition, key)
+    parent, _, last = key.rpartition(".")
+    # Files use a parameter's own name; who types may use any.
+    right = composition.aliases.get(key) or nearest(last, [*known, *(() if parent else composition.aliases)])
+    way = f"did you mean {parent + '.' if parent else ''}{right}?" if right else "see --help for those that exist"
+    return fault(key, shown(composition, key), rule, f"it belongs to {owner}" if owner else way)

@@ -1,0 +1,120 @@
+"""Values: resolved, and judged by type and bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ValidationError
+
+from training_hub.config.compose import Composition
+from training_hub.config.origin import references, user_keys
+from training_hub.config.schema import Schema
+from training_hub.errors import ConfigError, fault
+
+
+def _resolution_fault(key: str, error: Exception) -> str:
+    """A resolver's own fault stands at the end of OmegaConf's sentence about it."""
+    first = str(error).splitlines()[0]
+    _, resolvers_own, text = first.partition(f"{ConfigError.__name__} raised while resolving interpolation: ")
+    return text if resolvers_own else f"{key}: {first}"
+
+
+def root_values(cfg: DictConfig, schema: Schema) -> tuple[dict[str, Any], list[str]]:
+    """The root parameters, resolved, and the faults of those that cannot be."""
+    values, faults = {}, []
+    for key in sorted(schema.parameters()):
+        if key not in cfg or OmegaConf.is_missing(cfg, key):
+            continue
+        try:
+            values[key] = plain(cfg[key])
+        except OmegaConfBaseException as error:
+            faults.append(_resolution_fault(key, error))
+    return values, faults
+
+
+def plain(value: Any) -> Any:
+    """A config value as plain Python, interpolations resolved."""
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def wrong_values(owner: type[BaseModel], values: Mapping[str, Any], prefix: str) -> list[str]:
+    """Wrong types and bounds of one owner's values."""
+    names = {(each.alias or name) for name, each in owner.model_fields.items()}
+    mine = {key: value for key, value in values.items() if key in names}
+    try:
+        owner.model_validate(mine)
+    except ValidationError as error:
+        rules: dict[str, list[str]] = {}
+        for each in error.errors():
+            if each["type"] != "missing":
+                rules.setdefault(str(each["loc"][0]), []).append(_rule(each["msg"]))
+        return [
+            fault(prefix + key, mine[key], " or ".join(dict.fromkeys(texts)).replace("or must be", "or"))
+            for key, texts in rules.items()
+        ]
+    return []
+
+
+def _rule(message: str) -> str:
+    """Pydantic's sentence in ours: "Input should be greater than 0" -> "must be greater than 0"."""
+    if message.startswith("String should have at least 1 character"):
+        return "is empty"
+    text = message.replace("Input should be", "must be").replace("a valid integer", "a whole number")
+    text = text.replace("a valid number", "a number").replace("a valid string", "text")
+    return text.replace("a valid boolean", "true or false").replace("a valid list", "a list, e.g. [a,b]")
+
+
+def wrong_nodes(cfg: DictConfig, composition: Composition, schema: Schema, faulty: set[str]) -> list[str]:
+    """Wrong values in the config groups' nodes, and interpolations that cannot be resolved.
+
+    faulty: root parameters that have a fault of their own; what hangs on them is not judged.
+    """
+    faults: list[str] = []
+    for path in dict.fromkeys([*schema.nodes, *schema.libraries]):
+        node, values = OmegaConf.select(cfg, path), {}
+        if not isinstance(node, DictConfig):
+            continue
+        for key in map(str, node):
+            if not references(node._get_node(key)) & faulty:
+                try:
+                    values[key] = plain(node[key])
+                except OmegaConfBaseException as error:
+                    faults.append(_resolution_fault(f"{path}.{key}", error))
+        faults += wrong_values(schema.nodes[path], values, f"{path}.") if path in schema.nodes else []
+        if path in schema.libraries:
+            faults += _wrong_arguments(values, composition, path, schema.libraries[path] or {})
+    return list(dict.fromkeys(faults))
+
+
+def _wrong_arguments(
+    values: Mapping[str, Any], composition: Composition, path: str, arguments: Mapping[str, str]
+) -> list[str]:
+    """Arguments that the user passes straight to the library, against its annotations where these are plain types."""
+    kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
+    faults = []
+    for key in sorted(user_keys(composition)):
+        name = key.removeprefix(f"{path}.")
+        annotation = arguments.get(name, "")
+        plain = [part.strip() for part in re.sub(r"^Optional\[(.*)\]$", r"\1 | None", annotation).split("|")]
+        if key == name or name not in values or not plain or any(part not in {*kinds, "None"} for part in plain):
+            continue
+        value = values[name]
+        allowed = [kinds[part] for part in plain if part != "None"]
+        fits = any(isinstance(value, kind) and (isinstance(value, bool) <= (kind is bool)) for kind in allowed)  # type: ignore[arg-type]
+        if not fits and not (value is None and "None" in plain):
+            faults.append(fault(key, composition.typed.values.get(key, value), f"the library wants {annotation}"))
+    return faults
+
+
+def dependent(cfg: DictConfig, faulty: set[str]) -> set[str]:
+    """Root keys whose value hangs on a faulty one, through nodes of the root as well."""
+    hanging = set(faulty)
+    while more := {str(key) for key in cfg if references(cfg._get_node(key)) & hanging} - hanging:
+        hanging |= {key for key in more if not isinstance(cfg._get_node(key), DictConfig)}
+        if not any(not isinstance(cfg._get_node(key), DictConfig) for key in more):
+            break
+    return hanging | {node for node in ("launcher", "model") if references(cfg._get_node(node)) & hanging}

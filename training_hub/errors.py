@@ -1,0 +1,81 @@
+"""The errors of the project.
+
+    HubError
+    ├── ConfigError (ValueError)          the user's setting is wrong; nothing has started     exit status 2
+    │   └── MissingError                  a parameter that has no default was not given
+    ├── RunFailed (RuntimeError)          a run started and failed                             exit status 1 or 2
+    └── RunInterrupted                    a run stopped before its end                         exit status 75 or 130
+
+Every message is one line per fault: what was typed, "=", its value, ":", the rule, ";", the way out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HubError(Exception):
+    """Base of every error that the project raises on purpose."""
+
+    exit_status = 1
+
+
+class ConfigError(HubError, ValueError):
+    """One or more settings are wrong; nothing has been started or written.
+
+    `faults` holds one line for each fault, so that all of them are reported together.
+    """
+
+    exit_status = 2
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(faults))
+
+
+class MissingError(ConfigError):
+    """A parameter that has no default value was not given."""
+
+
+class RunFailed(HubError, RuntimeError):
+    """A run started and failed: 2 where a setting was wrong after all, else 1 and the last lines of its log."""
+
+    def __init__(self, message: str, exit_status: int = 1) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+class RunInterrupted(HubError):
+    """A run stopped before its end: 130 after Ctrl-C, 75 where it saved its state and can go on."""
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+def fault(name: str, value: object, rule: str, way_out: str = "") -> str:
+    """Put one fault into the project's grammar: `name=value: rule; way out`."""
+    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{name}={shown}: {rule}" + (f"; {way_out}" if way_out else "")
+
+
+def subject(text: str) -> str:
+    """The top-level key that a fault speaks of: `model.dtpye=x: ...` -> `model`."""
+    return text.partition("=")[0].partition(":")[0].partition(".")[0]
+
+
+def enumerate_names(names: Iterable[str]) -> str:
+    """Join names for a sentence: `a, b, c`."""
+    return ", ".join(names)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelled one most likely means, None where nothing is close."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.62)), None)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`did you mean X?`, or nothing."""
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else ""

@@ -1,0 +1,59 @@
+"""What this machine has: GPUs, processor cores, memory, disk. Asks the driver and the kernel, never torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One visible GPU. memory_gb: in all, in units of 10**9 bytes."""
+
+    name: str
+    memory_gb: float
+
+
+def gpus() -> list[Gpu]:
+    """The NVIDIA GPUs that CUDA_VISIBLE_DEVICES leaves visible, in driver order; [] where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        found = [
+            Gpu(str(pynvml.nvmlDeviceGetName(handle)), pynvml.nvmlDeviceGetMemoryInfo(handle).total / 1e9)
+            for handle in handles
+        ]
+    finally:
+        pynvml.nvmlShutdown()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return found if visible is None else found[: len([name for name in visible.split(",") if name.strip()])]
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def memory_gb() -> float:
+    """Memory of the machine, in units of 10**9 bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def free_disk_gb(path: str | os.PathLike[str]) -> float:
+    """Free space, in units of 10**9 bytes, on the file system where path is or would be created."""
+    return shutil.disk_usage(existing_parent(path)).free / 1e9
+
+
+def existing_parent(path: str | os.PathLike[str]) -> Path:
+    """The nearest folder above path, or path itself, that exists."""
+    folder = Path(path).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder

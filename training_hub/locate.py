@@ -1,0 +1,41 @@
+"""From a dotted `_target_` to the Python object."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+from training_hub.errors import ConfigError, fault
+
+# A config file may come from anywhere, and importing runs code: only what is known, and what the user allows here.
+ALLOWED_VARIABLE = "TRAINING_HUB_TARGETS"
+
+
+def locate(target: str) -> Any:
+    """Import `package.module.Name`, inner names included.
+
+    The package must be this one, or one that the environment variable TRAINING_HUB_TARGETS names (several: separated
+    by commas). Raises ConfigError where it is not, or where there is no such thing.
+    """
+    parts = target.split(".")
+    if not all(map(str.isidentifier, parts)):
+        raise ConfigError(fault("_target_", target, "not a dotted name", "give package.module.Class"))
+    allowed = ["training_hub", *os.environ.get(ALLOWED_VARIABLE, "").split(",")]
+    if parts[0] not in allowed:
+        way = f"set {ALLOWED_VARIABLE}={parts[0]} if you trust it"
+        raise ConfigError(fault("_target_", target, f"code of {parts[0]} is not run from a config", way))
+    for cut in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:cut])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise  # the module is there, but something that it imports is not
+            continue
+        for inner in parts[cut:]:
+            found = getattr(found, inner, None)
+        if found is not None:
+            return found
+        break
+    raise ConfigError(fault("_target_", target, "no such class", "give package.module.Class"))

@@ -1,0 +1,182 @@
+"""The parameters: the one home of type, bound, unit and meaning. Default values stand in `conf/`.
+
+A class holds the parameters of one owner: `Params` those of every algorithm, its subclasses (next to each algorithm)
+an algorithm's own, `TorchrunParams` those of launching, the `...Node` classes the settings of a config group.
+`--help`, validation, the reference page and the signatures of the Python functions are made from them.
+"""
+
+from __future__ import annotations
+
+import os
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+
+def param(meaning: str, unit: str = "", aliases: tuple[str, ...] = (), **bounds: Any) -> Any:
+    """Describe a parameter. aliases: its names elsewhere; bounds: as for pydantic's Field (gt, ge, lt, le)."""
+    return Field(description=meaning, json_schema_extra={"unit": unit, "aliases": list(aliases)}, **bounds)
+
+
+def _as_text(value: object) -> object:
+    """A number or a path is accepted where text is asked for: `wandb_run_name=7`, `model_path=Path(...)`."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+
+
+class Checked(BaseModel):
+    """Base of every class of parameters: no other keys, no silent conversions.
+
+    A class whose values no command checks need not be compiled for it, hence defer_build.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
+
+
+class Params(Checked):
+    """What every algorithm has."""
+
+    model_path: Text = param("model to start from: a folder in Hugging Face format, or an id on the hub", min_length=1)
+    data_path: Text = param(
+        "training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub",
+        min_length=1,
+    )
+    eval_data_path: Text | None = param("held-out rows: their loss is measured before, after and every eval_steps")
+    eval_fraction: float = param("share of the training rows that is held out instead", ge=0, lt=1)
+    output_dir: Text = param("the run directory", aliases=("ckpt_output_dir",))
+    overwrite: bool = param("start anew where output_dir already holds a run")
+    trust_remote_code: bool = param("run Python code that comes with the model")
+
+    num_epochs: float = param("passes over the training rows", unit="epochs", gt=0)
+    max_steps: int | None = param("stop after so many steps, whatever num_epochs says", unit="steps", gt=0)
+    effective_batch_size: int = param("rows per optimizer step, over all processes", unit="rows", gt=0)
+    max_seq_len: int = param("longest row; data.too_long says what happens to longer ones", unit="tokens", gt=1)
+    max_tokens_per_gpu: int | None = param(
+        "most tokens that one process holds at a time; a step is split accordingly; null: the backend chooses",
+        "tokens",
+        gt=0,
+    )
+    packing: bool = param("lay the rows of a step end to end instead of padding them; changes speed, never the loss")
+
+    lr: float = param("peak learning rate", aliases=("learning_rate",), gt=0)
+    lr_scheduler: Text = param("course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup")
+    lr_scheduler_kwargs: dict[str, Any] = param("further arguments of the scheduler")
+    warmup_steps: int = param("steps over which the learning rate rises from 0", unit="steps", ge=0)
+    beta1: float = param("AdamW: decay of the first moment", ge=0, lt=1)
+    beta2: float = param("AdamW: decay of the second moment", ge=0, lt=1)
+    eps: float = param("AdamW: added to the denominator", gt=0)
+    weight_decay: float = param("AdamW: decoupled weight decay", ge=0)
+    max_grad_norm: float = param("the gradient is scaled down to this norm; 0: never", ge=0)
+    seed: int = param("order of the rows and every other random choice", ge=0, lt=2**32)
+    gradient_checkpointing: bool = param(
+        "recompute activations instead of keeping them: less memory, a third more work"
+    )
+
+    logging_steps: int = param("steps between two rows of metrics", unit="steps", gt=0)
+    eval_steps: int | None = param("steps between two evaluations; null: only before and after", unit="steps", gt=0)
+    save_steps: int | None = param("steps between two checkpoints; null: only the final one", unit="steps", gt=0)
+    checkpoint_at_epoch: bool = param("save a checkpoint at the end of every epoch")
+    save_final_checkpoint: bool = param("save the model at the end")
+    save_total_limit: int | None = param("intermediate checkpoints to keep; null: all", unit="checkpoints", gt=0)
+    sample_prompts: list[Text] = param("prompts that the model answers before and after training")
+
+
+class TorchrunParams(Checked):
+    """Processes and their rendezvous; names and environment variables are torchrun's."""
+
+    nproc_per_node: Annotated[int, Field(gt=0)] | Literal["auto", "gpu"] = param(
+        "processes on this machine; auto: one per GPU, or one; gpu: one per GPU", unit="processes"
+    )
+    nnodes: int = param("machines", unit="machines", gt=0)
+    node_rank: int = param("number of this machine, from 0", ge=0)
+    rdzv_id: Text | None = param("name of the job at the rendezvous")
+    rdzv_endpoint: Text | None = param("host:port of the rendezvous")
+    master_addr: Text | None = param("host of rank 0; instead of rdzv_endpoint")
+    master_port: int | None = param("port on master_addr", gt=0, lt=65536)
+
+
+class ChoiceNode(Checked):
+    """`algorithm`: the class, whether it trains an adapter, and the data formats that it learns from."""
+
+    target: Text = Field(alias="_target_", description="the class")
+    adapter: Literal["optional", "required"] | None = param("whether it trains an adapter; null: never")
+    accepts: list[Text] = param("data formats that the algorithm learns from")
+
+
+class BackendNode(Checked):
+    """`backend`: the library, what it needs, and what the worker does beside the library's own arguments."""
+
+    target: Text = Field(alias="_target_", description="the class")
+    worker: Text = param("function that a worker process calls: module.function")
+    python: Text | None = param("interpreter that runs the worker; null: the one that runs this program")
+    requires: list[Text] = param("distributions that must be installed, with versions")
+    needs_gpu: bool = param("whether the library runs on a CUDA GPU only")
+
+
+class ModelNode(Checked):
+    """`model`: how transformers loads the model."""
+
+    path: Text = param("a folder, or an id on the hub")
+    revision: Text | None = param("branch, tag or commit on the hub")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = param("type of the weights while training")
+    attn_implementation: Text = param("auto, sdpa, eager, flash_attention_2, ...")
+    trust_remote_code: bool = param("run Python code that comes with the model")
+
+
+class LoggerNode(Checked):
+    """`logger.<name>`: where metrics go."""
+
+    requires: list[Text] = param("distributions that must be installed")
+
+
+def aliases(owner: type[BaseModel]) -> dict[str, str]:
+    """Other names of an owner's parameters -> their own: {"learning_rate": "lr", ...}."""
+    return {other: name for name, field in owner.model_fields.items() for other in _extra(field).get("aliases", ())}
+
+
+def unit(field: FieldInfo) -> str:
+    """The unit of a parameter, "" where it has none."""
+    return str(_extra(field).get("unit", ""))
+
+
+def names_in_python(owner: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Parameters under the names that the Python functions document: an alias where there is one."""
+    return {next(iter(_extra(field).get("aliases", ())), name): field for name, field in owner.model_fields.items()}
+
+
+def types(owner: type[BaseModel]) -> dict[str, type]:
+    """Plain Python type of each parameter, under its Python name: `int | None` is int, `Literal` is str."""
+    return {name: _plain(field.annotation) for name, field in names_in_python(owner).items()}
+
+
+def bare(annotation: Any) -> Any:
+    """A type without what pydantic needs to know beside it: `Annotated[str, ...] | None` -> `str | None`."""
+    if get_origin(annotation) is Annotated:
+        return bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return Union[tuple(bare(each) for each in get_args(annotation))]  # noqa: UP007  a tuple of types
+    if get_origin(annotation) is list:
+        return list[bare(get_args(annotation)[0])]  # type: ignore[misc]
+    return annotation
+
+
+def _plain(annotation: Any) -> type:
+    if get_origin(annotation) is Literal:
+        return type(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return _plain(next(each for each in get_args(annotation) if each is not type(None)))
+    plain: type = get_origin(annotation) or annotation
+    return plain
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {}

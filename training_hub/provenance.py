@@ -1,0 +1,96 @@
+"""What the manifest says of a run's origin: command, code, data, model, machine. Secrets are never among it."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import platform
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from training_hub import hardware
+
+_HEAD_BYTES = 1 << 20
+
+
+def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest that a run begins with; the worker adds what only it knows (versions, data report, settled)."""
+    return {
+        "status": "created",
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": shlex.join(command),
+        "folder": str(Path.cwd()),
+        "algorithm": choices["algorithm"],
+        "backend": choices["backend"],
+        "training_hub": metadata.version("training-hub") if _installed() else None,
+        "python": platform.python_version(),
+        "git": git_state(Path.cwd()),
+        "model": fingerprint(Path(config["model"]["path"]).expanduser()),
+        "data": fingerprint(Path(config["data"]["path"]).expanduser()),
+        "machine": {
+            "host": socket.gethostname(),
+            "user": getpass.getuser(),
+            "system": platform.platform(),
+            "cores": hardware.cores(),
+            "memory_gb": round(hardware.memory_gb(), 1),
+            "gpus": [gpu.name for gpu in hardware.gpus()],
+        },
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit and whether files were changed since; None outside a repository."""
+
+    def git(*arguments: str) -> str | None:
+        done = subprocess.run(["git", *arguments], check=False, cwd=folder, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        commit = git("rev-parse", "HEAD")
+    except FileNotFoundError:
+        return None
+    return {"commit": commit, "changed": bool(git("status", "--porcelain", "-uno"))} if commit else None
+
+
+def fingerprint(path: Path) -> dict[str, Any] | None:
+    """Size and hash of a file, or of a folder's files; None for what is not here, such as a hub id.
+
+    Files over 64 MiB, model weights above all, count by size and their first and last MiB: reading them whole would
+    cost more than the start of a run.
+    """
+    if not path.exists():
+        return None
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode() if path.is_dir() else b"")
+        digest.update(_content(file))
+    return {
+        "path": str(path.resolve()),
+        "bytes": sum(file.stat().st_size for file in files),
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _content(file: Path) -> bytes:
+    size = file.stat().st_size
+    if size <= 64 * _HEAD_BYTES:
+        return hashlib.sha256(file.read_bytes()).digest()
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        stream.seek(-_HEAD_BYTES, 2)
+        return hashlib.sha256(b"%d\0" % size + head + stream.read()).digest()
+
+
+def _installed() -> bool:
+    try:
+        metadata.version("training-hub")
+    except metadata.PackageNotFoundError:
+        return False
+    return True

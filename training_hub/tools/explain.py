@@ -1,0 +1,99 @@
+"""`explain`: each parameter, its value, where that came from, and the arguments that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from training_hub import catalogue, train
+from training_hub.config.check import check
+from training_hub.config.compose import Composition
+from training_hub.config.origin import references
+from training_hub.config.schema import Schema
+from training_hub.errors import ConfigError
+
+# What a choice is, rather than what it is set to; `list` and `doctor` show these.
+_NOT_SETTINGS = {"_target_", "worker", "requires", "needs_gpu", "accepts"}
+
+
+def explain(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
+    """The translation as text. Parameters may still be missing; any other fault is a ConfigError."""
+    composition = train.composed(overrides, folders)
+    catalogue.refuse_python_made(composition)
+    schema = catalogue.schema_of(composition)
+    if faults := check(composition, schema, allow_missing=True):
+        raise ConfigError(*faults)
+    settings = _settings(composition, schema)
+    rows = [("parameter", "value", "from", "becomes")]
+    with composition.resolving() as cfg:
+        for name in (str(key) for key in cfg if str(key) in schema.parameters()):
+            becomes = [f"{each.shown} = {_value(cfg, each.path)}" for each in settings if name in each.governed_by]
+            for index, setting in enumerate(becomes or ["-"]):
+                first = (name, _value(cfg, name), origin(composition, name))
+                rows.append((*(first if index == 0 else ("", "", "")), setting))
+        free = [
+            (each.shown, _value(cfg, each.path), origin(composition, each.path))
+            for each in settings
+            if not each.governed_by & schema.parameters()
+        ]
+    title = f"{composition.choices['algorithm']} on {composition.choices['backend']}"
+    header = ("setting without a parameter", "value", "from")
+    return "\n".join([title, "", *table(rows), "", *table([header, *free])])
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """One setting of a node that does the work. governed_by: the parameters that it is made from."""
+
+    path: str
+    shown: str
+    governed_by: frozenset[str]
+
+
+def _settings(composition: Composition, schema: Schema) -> list[_Setting]:
+    nodes = [*schema.libraries, "model", "data", "backend", "launcher"]
+    nodes += [path for path in schema.nodes if path.startswith("adapter")]
+    found = []
+    for node in nodes:
+        plain = OmegaConf.to_container(OmegaConf.select(composition.cfg, node), resolve=False)
+        assert isinstance(plain, dict)
+        library = str(plain.get("_target_", node)).rpartition(".")[2]
+        for key, value in ((str(key), value) for key, value in plain.items()):
+            shown = f"{library if node in schema.libraries else node}.{key}"
+            if key not in _NOT_SETTINGS and f"{node}.{key}" not in nodes:
+                found.append(_Setting(f"{node}.{key}", shown, frozenset(references(value))))
+    return found
+
+
+def origin(composition: Composition, key: str) -> str:
+    """Where a value came from: default, algorithm=..., experiment=..., the command line."""
+    if key in composition.typed:
+        return composition.typed_in
+    setters = [source.name for source in composition.sources if key in source.keys]
+    group, _, option = setters[-1].partition("/") if setters else ("", "", "")
+    return f"{group}={option}" if option else "default"
+
+
+def _value(cfg: DictConfig, path: str) -> str:
+    """A resolved value as it would be typed; `???` where it hangs on a parameter that is missing."""
+    try:
+        value = OmegaConf.select(cfg, path, throw_on_missing=True)
+    except OmegaConfBaseException:
+        return "???"
+    return text(value)
+
+
+def text(value: Any) -> str:
+    """A value as it would be typed."""
+    value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Aligned columns; the last one keeps its length."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

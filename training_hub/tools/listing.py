@@ -1,0 +1,35 @@
+"""`list`: algorithms, backends, which pairs exist, what each needs, and whether this machine has it."""
+
+from __future__ import annotations
+
+from training_hub import hardware
+from training_hub.config.choices import options, read_option
+from training_hub.config.preflight import missing_requirements
+from training_hub.registry import AlgorithmRegistry
+from training_hub.tools.explain import table
+
+
+def listing() -> str:
+    """The text; a backend's state is `ready` or what is missing."""
+    algorithms = AlgorithmRegistry.list_algorithms()
+    backends = options("backend")
+    pairs = {name: AlgorithmRegistry.list_backends(name) for name in algorithms}
+    rows = [("algorithm", *backends)]
+    for name in algorithms:
+        marks = ["default" if [each] == pairs[name][:1] else "yes" if each in pairs[name] else "-" for each in backends]
+        rows.append((name, *marks))
+    needs = [("backend", "needs", "on this machine"), *((name, _needs(name), state(name)) for name in backends)]
+    return "\n".join([*table(rows), "", *table(needs)])
+
+
+def state(backend: str, python: str | None = None) -> str:
+    """`ready`, or what this machine lacks for a backend; python: an interpreter in place of the backend's own."""
+    node = read_option("backend", backend)
+    lacks = ["a CUDA GPU"] if node.get("needs_gpu") and not hardware.gpus() else []
+    lacks += missing_requirements(node.get("requires") or [], python or node.get("python"))
+    return f"missing: {', '.join(lacks)}" if lacks else "ready"
+
+
+def _needs(backend: str) -> str:
+    node = read_option("backend", backend)
+    return ", ".join([*(node.get("requires") or ()), *(["a CUDA GPU"] if node.get("needs_gpu") else [])]) or "nothing"

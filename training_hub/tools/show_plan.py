@@ -1,0 +1,24 @@
+"""`plan`: everything that train would do, as text. Nothing is run and nothing is written."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import yaml
+
+from training_hub import catalogue, hardware, train
+
+
+def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
+    """The resolved config, the worker's command, the run directory and the environment. ConfigError as train would."""
+    composition = train.composed(overrides, folders)
+    catalogue.refuse_python_made(composition)
+    planned = train.plan(composition)
+    spec, choices = planned.spec, planned.composition.choices
+    lines = [f"# {choices['algorithm']} on {choices['backend']}, launcher {choices['launcher']}", ""]
+    lines += ["run directory", f"  {spec.run_dir}  ({hardware.free_disk_gb(spec.run_dir):.1f} GB free)", ""]
+    lines += ["environment", *(f"  {name}={value}" for name, value in spec.env.items()), ""]
+    lines += ["command", *(f"  {shlex.join(command)}" for command in spec.commands), ""]
+    config = yaml.safe_dump(planned.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    return "\n".join([*lines, "config", *(f"  {line}" for line in config.splitlines())])

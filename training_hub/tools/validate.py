@@ -1,0 +1,65 @@
+"""`validate`: what the data becomes. A worker of the backend's prepares it, because that needs the tokenizer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training_hub import catalogue, train
+from training_hub.config.check import check, resolve
+from training_hub.config.preflight import inputs, install_command, missing_requirements
+from training_hub.errors import ConfigError, enumerate_names, fault, subject
+
+# Asked of the verb, not of a run: how many rows are shown, and the file that a picture of the lengths goes to.
+_ROWS, _PLOT = "rows", "plot"
+_PICTURES = (".png", ".svg", ".pdf")
+_NEEDS = ("transformers", "numpy", "rich")  # where the backend's worker runs
+
+
+def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
+    """Prepare and show the data; returns the worker's exit status. Everything wrong is a ConfigError.
+
+    `rows=N` shows the first N rows (3), `plot=FILE.png` draws the lengths.
+    """
+    asked = dict(text.split("=", 1) for text in overrides if text.partition("=")[0] in (_ROWS, _PLOT))
+    rows = asked.get(_ROWS, "3")
+    if not rows.isdigit():
+        raise ConfigError(fault(_ROWS, rows, "must be a whole number"))
+    composition = train.composed([text for text in overrides if text.partition("=")[0] not in asked], folders)
+    catalogue.refuse_python_made(composition)
+    # A run may need more than its data does (`unfreeze_rank_ratio=...`); here only the two files must be there.
+    faults = check(composition, catalogue.schema_of(composition), allow_missing=True)
+    config = resolve(composition)
+    absent = [name for name in ("model_path", "data_path") if name not in config]
+    faults += [f"{name}: required parameter is missing; add {name}=..." for name in absent]
+    faults += inputs(config, {subject(text) for text in faults})
+    faults += _picture(asked[_PLOT]) if _PLOT in asked else []
+    if "backend" not in {subject(text) for text in faults}:
+        faults += _libraries(config["backend"]["python"], composition.choices["backend"])
+    if faults:
+        raise ConfigError(*(composition.as_typed(text) for text in faults))
+    request = {"model": config["model"], "data": config["data"], _ROWS: int(rows), _PLOT: asked.get(_PLOT)}
+    python = str(config["backend"]["python"] or sys.executable)
+    root = str(Path(__file__).resolve().parents[2])
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+    command = [python, "-m", "training_hub.workers.validate"]
+    return subprocess.run(command, input=json.dumps(request), text=True, env=env, check=False).returncode
+
+
+def _picture(path: str) -> list[str]:
+    """Whether a picture can be written there."""
+    if Path(path).suffix not in _PICTURES:
+        return [fault(_PLOT, path, f"must end in {enumerate_names(_PICTURES)}")]
+    folder = Path(path).absolute().parent
+    return [] if os.access(folder, os.W_OK) else [fault(_PLOT, path, f"cannot write to {folder}", "choose another")]
+
+
+def _libraries(python: str | None, backend: str) -> list[str]:
+    """Whether the interpreter of the backend can prepare and show rows."""
+    missing = missing_requirements(_NEEDS, python)
+    rule = f"not installed: {enumerate_names(missing)}"
+    return [fault("backend", backend, rule, install_command(missing, python))] if missing else []

@@ -1,0 +1,184 @@
+"""The river: overrides -> config -> checks -> plan -> launch -> result.
+
+Nothing heavy is imported, and nothing is written before every check has passed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+from training_hub import catalogue, provenance
+from training_hub.config.check import check, resolve
+from training_hub.config.choices import GROUPS
+from training_hub.config.compose import Composition, compose
+from training_hub.config.origin import user_keys
+from training_hub.config.overrides import override_texts
+from training_hub.config.preflight import preflight
+from training_hub.config.secrets import secret_faults
+from training_hub.config.values import plain
+from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
+from training_hub.params import Params, aliases
+from training_hub.progress import Progress, say
+from training_hub.registry import create_algorithm
+from training_hub.run import RunDir, RunSpec, TrainResult
+from training_hub.summary import summarise
+
+if TYPE_CHECKING:
+    from training_hub.launchers.base import Launcher
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that has passed every check. config: resolved, plain dicts and lists."""
+
+    composition: Composition
+    config: dict[str, Any]
+    launcher: type[Launcher]
+    spec: RunSpec
+
+
+def composed(overrides: Sequence[str], config_dirs: Sequence[str] = (), typed_in: str = "command line") -> Composition:
+    """Compose overrides, parameters under any of their names."""
+    return compose(overrides, aliases(Params), config_dirs, typed_in)
+
+
+def plan(composition: Composition) -> Plan:
+    """Check a composition against its schema and this machine. ConfigError with every fault."""
+    if "output_dir" not in user_keys(composition):
+        composition.cfg.output_dir = _unused_name(composition)
+    faults = check(composition, catalogue.schema_of(composition))
+    launcher = catalogue.launcher_of(composition)
+    algorithm, backend_name = composition.choices["algorithm"], composition.choices["backend"]
+    config = resolve(composition)
+    faulty = {subject(text) for text in faults}
+    faults += secret_faults(config)
+    backend, adapter = catalogue.backend_of(composition), catalogue.adapter_of(composition)
+    faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher.check, backend.check)
+    if not faulty & {"adapter", "backend", *adapter.Params.model_fields}:
+        faults += adapter.check(config)
+    if faults:
+        raise ConfigError(*(composition.as_typed(text) for text in faults))
+    return Plan(composition, config, launcher, _spec(composition, config, launcher))
+
+
+def run(planned: Plan, command: Sequence[str] = ()) -> TrainResult:
+    """Launch a plan and follow it to its end.
+
+    command: what the user typed, for the manifest. Raises RunFailed where the run failed, RunInterrupted where it was
+    stopped, ConfigError where the run directory cannot be written.
+    """
+    directory = RunDir(planned.spec.run_dir)
+    composition = planned.composition
+    manifest = provenance.manifest(command or sys.argv, planned.config, composition.choices)
+    manifest |= {"commands": planned.spec.commands, "world_size": planned.spec.world_size}
+    with ExitStack() as kept:
+        try:
+            if not kept.enter_context(directory.held()):
+                way = "wait for its end, or choose another"
+                raise ConfigError(fault("output_dir", planned.spec.run_dir, "a run is going on there", way))
+            directory.create(planned.config, list(composition.overrides), manifest)
+        except OSError as error:
+            rule = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
+            raise ConfigError(fault("output_dir", planned.spec.run_dir, rule, "choose another")) from None
+        return _outcome(directory, _launch(planned, directory))
+
+
+def _launch(planned: Plan, directory: RunDir) -> int:
+    """The exit status of the workers. Whatever ends this process meanwhile, the run does not stay "running"."""
+    try:
+        directory.update_manifest(status="running")
+        say(f"run {directory.path}")
+        with Progress(directory) as progress:
+            return planned.launcher.launch(planned.spec, directory, progress.tick)
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
+        _record(directory, "interrupted" if stopped else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
+        raise
+
+
+def from_python(algorithm: str, backend: str, given: Mapping[str, Any]) -> TrainResult:
+    """What the Python functions do: the same path as the command line's."""
+    texts = [f"algorithm={algorithm}", f"backend={backend}", *override_texts(given, GROUPS)]
+    return run(plan(composed(texts, typed_in="Python")), ["python", *texts])
+
+
+def run_python_made(composition: Composition) -> Any:
+    """Train with an algorithm or a backend that Python code registered: what it returns. Runs in this process."""
+    algorithm = create_algorithm(composition.choices["algorithm"], composition.choices["backend"])
+    required, optional = algorithm.get_required_params(), algorithm.get_optional_params()
+    declared = {**required, **optional}
+    other = {own: alias for alias, own in aliases(Params).items()}
+    with composition.resolving() as cfg:
+        typed = {key: plain(OmegaConf.select(cfg, key)) for key in composition.typed.values}
+    given = {other[key] if other.get(key) in declared else key: value for key, value in typed.items()}
+    faults = [
+        fault(key, value, "no such parameter", suggestion(key, declared))
+        for key, value in given.items()
+        if key not in declared
+    ]
+    faults += [f"{key}: required parameter is missing; add {key}=..." for key in required if key not in given]
+    if faults:
+        raise ConfigError(*faults)
+    return algorithm.train(**given)
+
+
+def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launcher]) -> RunSpec:
+    backend: Any = catalogue.backend_of(composition)
+    node = config["launcher"]
+    run_dir = str(config["output_dir"])
+    command = launcher.command(
+        node, backend.interpreter(config), backend.worker(config, run_dir), backend.script(config, run_dir)
+    )
+    env = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "true", **launcher.environment(node)}
+    if config["backend"]["python"]:
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    return RunSpec(run_dir, (tuple(command),), env, launcher.dropped_env, int(node["world_size"]))
+
+
+def _unused_name(composition: Composition) -> str:
+    """The default run directory; a second run within the same second gets a number."""
+    with composition.resolving() as cfg:
+        name = str(cfg.output_dir)
+    number, free = 1, name
+    while RunDir(free).exists():
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _outcome(directory: RunDir, status: int) -> TrainResult:
+    """The result that the worker wrote, or one in its place where it died without a word."""
+    result = directory.read_result()
+    if result is None:
+        died = f"the worker was killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        result = _record(directory, "interrupted" if status == 130 else "failed", died)
+    if result.status == "failed":
+        if directory.read_manifest().get("exit_status") == ConfigError.exit_status:
+            raise RunFailed(f"{result.error}\n  whole log: {directory.log}", ConfigError.exit_status)
+        tail = "\n".join(f"  {line}" for line in directory.log_tail(12).splitlines())
+        raise RunFailed(f"{directory.path}: the run failed: {result.error}\n{tail}\n  whole log: {directory.log}")
+    if result.status == "interrupted":
+        raise RunInterrupted(f"{directory.path}: stopped before its end", 130 if status == 130 else 75)
+    summarise(directory, result)
+    return result
+
+
+def _record(directory: RunDir, status: str, error: str) -> TrainResult:
+    """The result of a run whose worker wrote none, in the run directory too as far as the disk lets it."""
+    result = TrainResult(status, str(directory.path), error=error)
+    with suppress(OSError, ValueError):
+        directory.update_manifest(status=status)
+        directory.write_result(result)
+    return result
