@@ -1,0 +1,198 @@
+"""Prepare one source: read, encode, cut, split, write, and account for every row."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training_hub.data import cut
+from training_hub.data.batch import encode_all
+from training_hub.data.cache import Report
+from training_hub.data.check import Unfit, summarise
+from training_hub.data.encode import Encoder, NoChatTemplate
+from training_hub.data.rows import IGNORED, Flat
+from training_hub.errors import ConfigError, fault
+
+_SHOWN_CHARACTERS = 300
+
+
+@dataclass
+class Encoded:
+    """Rows on their way: `group` rows of `flat` for each line number; how many lines were dropped, by reason."""
+
+    flat: Flat
+    numbers: NDArray[np.int64]
+    form: str
+    rows_read: int
+    dropped: dict[str, int]
+    left_out: dict[str, int]
+    example: str
+    truncated: int = 0
+
+    @property
+    def group(self) -> int:
+        """Rows of tokens for each row of the source."""
+        return 2 if self.form == "preference" else 1
+
+    def drop(self, which: NDArray[np.bool_], reason: str) -> None:
+        """Take out rows of the source and count them."""
+        if which.any():
+            self.flat = cut.select(self.flat, np.repeat(~which, self.group))
+            self.numbers = self.numbers[~which]
+            self.dropped[reason] = self.dropped.get(reason, 0) + int(which.sum())
+
+
+@dataclass(frozen=True)
+class Build:
+    """Prepares one source: called with the folder to fill, returns the report.
+
+    name: what the user calls the source; content: its fingerprint; fraction: share of the rows that is held out.
+    """
+
+    encoder: Encoder
+    name: str
+    path: str
+    content: str
+    fraction: float
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The settings of the data node."""
+        return self.encoder.data
+
+    def __call__(self, folder: Path) -> Report:
+        """Write the parts `train` and `eval`, as far as they have rows, and account for what became of the rows."""
+        started = time.perf_counter()
+        rows = self._encode()
+        if rows.form == "tokens":
+            self._check_ids(rows)
+        if not self._joins(rows.form):
+            self._shorten(rows)
+        self._gate(rows)
+        held_out = cut.held_out(len(rows.numbers), self.fraction, self.data["seed"])
+        report: Report = {"format": rows.form}
+        for part, mask in (("train", ~held_out), ("eval", held_out)):
+            report[part] = self._save(folder / part, rows, mask) if mask.any() else None
+        seconds = round(time.perf_counter() - started, 3)
+        return report | {part: report[part] and report[part] | {"seconds": seconds} for part in ("train", "eval")}
+
+    def _joins(self, form: str) -> bool:
+        return form == "document" and self.data["block_size"] is not None
+
+    def _encode(self) -> Encoded:
+        """Encode every row. Raises ConfigError where any row is faulty or refused by the template."""
+        try:
+            form, batches = encode_all(self.encoder, self.name, self.path)
+            done = list(batches)
+        except Unfit as unfit:
+            raise ConfigError(str(unfit)) from None
+        except NoChatTemplate:
+            rule = "these rows are conversations, and the model's tokenizer has no chat template"
+            raise ConfigError(self._say(rule, "give one with data.chat_template=FILE.jinja")) from None
+        total = sum(batch.total for batch in done)
+        wrong = [each for batch in done for each in batch.wrong]
+        if problem := summarise(self.name, self.path, wrong, total):
+            raise ConfigError(problem)
+        empty = sum(batch.empty for batch in done)
+        flat = cut.join([batch.flat for batch in done])
+        numbers = np.array([number for batch in done for number in batch.numbers])
+        left_out = dict(sum((batch.left_out for batch in done), Counter()))
+        example = self._shown(flat) if len(numbers) else ""
+        return Encoded(flat, numbers, form, total, {"empty": empty} if empty else {}, left_out, example)
+
+    def _check_ids(self, rows: Encoded) -> None:
+        size = self.encoder.tokenizer.get_vocab_size()
+        places = np.flatnonzero(rows.flat.input_ids >= size)
+        faulty = np.unique(np.searchsorted(rows.flat.offsets, places, side="right") - 1)
+        wrong = [
+            (int(rows.numbers[row]), f'"input_ids" goes beyond the {size:,} tokens of the model') for row in faulty
+        ]
+        if problem := summarise(self.name, self.path, wrong, rows.rows_read):
+            raise ConfigError(problem)
+
+    def _shorten(self, rows: Encoded) -> None:
+        """Truncate, drop or refuse the rows that are too long; drop those in which nothing is left to train."""
+        limit, choice = self.data["max_seq_len"], self.data["too_long"]
+        lengths = cut.largest(rows.flat.lengths, rows.group)
+        too_long = lengths > limit
+        if choice == "error":
+            wrong = [(int(rows.numbers[row]), f"{lengths[row]:,} tokens") for row in np.flatnonzero(too_long)]
+            way_out = f"max_seq_len={limit}: raise it, or use data.too_long=truncate or drop"
+            if problem := summarise(self.name, self.path, wrong, rows.rows_read, way_out):
+                raise ConfigError(problem)
+        rows.drop(~_trains(rows), "nothing trained")
+        if choice == "drop":
+            rows.drop(cut.largest(rows.flat.lengths, rows.group) > limit, "too long")
+        rows.truncated = int((cut.largest(rows.flat.lengths, rows.group) > limit).sum())
+        rows.flat = cut.truncate(rows.flat, limit)
+        rows.drop(~_trains(rows), "nothing trained after truncation")
+
+    def _gate(self, rows: Encoded) -> None:
+        """Refuse data in which nothing is trained, or all of it where only the assistant's words were asked for."""
+        if not len(rows.numbers):
+            reasons = ", ".join(f"{reason}: {count:,}" for reason, count in rows.dropped.items())
+            raise ConfigError(self._say(f"no token would be trained, every row was dropped ({reasons}){rows.example}"))
+        chat = rows.form in ("messages", "prompt_completion", "alpaca")
+        if chat and self.encoder.roles == {"assistant"} and (rows.flat.labels == rows.flat.input_ids).all():
+            rule = f"every token would be trained, not only the assistant's{rows.example}"
+            raise ConfigError(self._say(rule, "data.train_on=all if that is meant"))
+
+    def _shown(self, flat: Flat) -> str:
+        """The first row as text, its trained parts in brackets."""
+        ids, labels = (values[: flat.offsets[1]] for values in (flat.input_ids, flat.labels))
+        starts = np.flatnonzero(np.diff((labels != IGNORED).astype(np.int8), prepend=2))
+        pieces = []
+        for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
+            piece = self.encoder.tokenizer.decode(ids[start:stop].tolist(), skip_special_tokens=False)
+            pieces.append(f"[{piece}]" if labels[start] != IGNORED else piece)
+        text = "".join(pieces)
+        return f", e.g. with the trained parts in brackets: {text[:_SHOWN_CHARACTERS]!r}"
+
+    def _save(self, folder: Path, rows: Encoded, which: NDArray[np.bool_]) -> Report:
+        """Write one part and account for it."""
+        flat = cut.select(rows.flat, np.repeat(which, rows.group))
+        if self._joins(rows.form):
+            flat = cut.blocks(flat, self.data["block_size"])
+        flat.save(folder)
+        return {
+            "path": self.path,
+            "format": rows.form,
+            "fingerprint": self.content,
+            "rows_read": rows.rows_read,
+            "dropped": rows.dropped,
+            "truncated": rows.truncated,
+            "left_out": rows.left_out,
+            "rows_kept": int(which.sum()),
+        } | _sizes(flat, rows.group)
+
+    def _say(self, rule: str, way_out: str = "") -> str:
+        return fault(self.name, self.path, rule, way_out)
+
+
+def _trains(rows: Encoded) -> NDArray[np.bool_]:
+    """Whether anything is trained in a row, for preference pairs in both of its answers."""
+    trained = rows.flat.trained.reshape(-1, rows.group)
+    return np.asarray(trained.min(axis=1) > 0)
+
+
+def _sizes(flat: Flat, group: int) -> Report:
+    lengths = cut.largest(flat.lengths, group)
+    return {
+        "rows": len(lengths),
+        "tokens": len(flat.input_ids),
+        "trained_tokens": int(flat.trained.sum()),
+        "length": {
+            "min": int(lengths.min()),
+            "mean": round(float(lengths.mean()), 1),
+            "median": float(np.median(lengths)),
+            "p95": float(np.percentile(lengths, 95)),
+            "max": int(lengths.max()),
+        },
+    }

@@ -1,0 +1,155 @@
+"""Look at the data before a run starts: everything wrong with it, in one line for each file.
+
+Light: no tokenizer, no heavy import. The worker applies the same rules to every row again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from training_hub.data.formats import columns_of, format_of, recognise, row_fault
+from training_hub.data.read import EXTENSIONS, Malformed, is_hub_id, read_rows, unit_of
+from training_hub.errors import enumerate_names, fault
+
+__all__ = ["Inspection", "Unfit", "check", "recognise", "summarise"]
+
+MAX_ROWS = 200_000  # a few seconds; the worker looks at the rest
+_SHOWN_FAULTS = 3
+
+
+def check(data: Mapping[str, Any]) -> list[str]:
+    """Return every fault of a data node, one line each, in the project's grammar; [] where it is fine.
+
+    data: the node as the worker reads it. At most MAX_ROWS rows of each file are looked at. A dataset on the hub is
+    left to the worker: looking at it would need the network.
+    """
+    faults = setting_faults(data) + _check_source("data_path", str(data["path"]), data)
+    if data["eval_path"] is not None:
+        faults += _check_source("eval_data_path", str(data["eval_path"]), data)
+    return list(dict.fromkeys(faults))
+
+
+def setting_faults(data: Mapping[str, Any]) -> list[str]:
+    """The faults of a data node that show without a look at the rows."""
+    faults = []
+    if data["eval_fraction"] and data["eval_path"] is not None:
+        faults.append(fault("eval_fraction", data["eval_fraction"], "eval_data_path is given too", "drop one of them"))
+    if data["block_size"] is not None and data["block_size"] > data["max_seq_len"]:
+        rule = f"must be at most max_seq_len, which is {data['max_seq_len']}"
+        faults.append(fault("data.block_size", data["block_size"], rule))
+    if data["chat_template"] is not None and not Path(data["chat_template"]).is_file():
+        faults.append(fault("data.chat_template", data["chat_template"], "no such file"))
+    return faults
+
+
+def _check_source(name: str, path: str, data: Mapping[str, Any]) -> list[str]:
+    place = Path(path)
+    if not place.exists():
+        return [] if is_hub_id(path) else [fault(name, path, "no such file or folder")]
+    if place.is_dir():
+        saved = any((place / mark).exists() for mark in ("dataset_info.json", "dataset_dict.json"))
+        return [] if saved else [fault(name, path, "not a dataset folder", "give a file, or a folder of save_to_disk")]
+    if place.suffix not in EXTENSIONS:
+        return [fault(name, path, f"unknown kind of file; the known are {enumerate_names(EXTENSIONS)}")]
+    if place.stat().st_size == 0:
+        return [fault(name, path, "the file is empty")]
+    return _check_file(name, path, data)
+
+
+def _check_file(name: str, path: str, data: Mapping[str, Any]) -> list[str]:
+    inspection = Inspection(name, path, data)
+    try:
+        for number, row in islice(read_rows(path), MAX_ROWS):
+            inspection.accepts(number, row)
+    except Unfit as unfit:
+        return [str(unfit)]
+    except ImportError:  # pyarrow may be where the worker runs, not here
+        return []
+    except (ValueError, OSError) as error:
+        return [fault(name, path, f"cannot be read as {Path(path).suffix}: {str(error).partition(chr(10))[0]}")]
+    return [inspection.fault] if inspection.fault else []
+
+
+class Unfit(Exception):
+    """The rows, judged by the first, are nothing that the algorithm can read; the message is the fault."""
+
+
+class Inspection:
+    """Goes through the rows of one source, which all have the format of the first, and notes what is wrong.
+
+    name: what the user calls the source, `data_path` or `eval_data_path`; form: the format, where it is known.
+    """
+
+    def __init__(self, name: str, path: str, data: Mapping[str, Any], form: str | None = None) -> None:
+        self.name = name
+        self.path = path
+        self.data = data
+        self.form = form
+        self.total = 0
+        self.wrong: list[tuple[int, str]] = []
+
+    def accepts(self, number: int, row: dict[str, Any] | Malformed) -> bool:
+        """Look at the next row; whether it is fine. Raises Unfit where rows of this format are not wanted."""
+        self.total += 1
+        problem = row if isinstance(row, Malformed) else self._problem(row)
+        if problem:
+            self.wrong.append((number, problem))
+        return not problem
+
+    def _problem(self, row: dict[str, Any]) -> str | None:
+        if self.form is None:
+            form = format_of(row, self.data)
+            if form is None:
+                return f"the columns {enumerate_names(map(str, row))} are those of no known format"
+            if unfit := self._unfit(form, row):
+                raise Unfit(unfit)
+            self.form = form
+        return row_fault(row, self.form, self.data)
+
+    def _unfit(self, form: str, row: dict[str, Any]) -> str | None:
+        """Why rows of this format, of which this is the first, cannot be used with these settings."""
+        data = self.data
+        if form not in data["accepts"]:
+            return self._say(
+                f"the rows have the format {form}, this algorithm reads {enumerate_names(data['accepts'])}"
+            )
+        if missing := [column for column in columns_of(form, data) if column not in row and data["format"] != "auto"]:
+            rule = f'the rows have no column "{missing[0]}", only {enumerate_names(map(str, row))}'
+            return self._say(rule, _way_out(form))
+        if form != "document" and data["block_size"] is not None:
+            return fault("data.block_size", data["block_size"], f"only documents are cut into blocks, not {form} rows")
+        if form == "tokens" and data["chat_template"] is not None:
+            return fault("data.chat_template", data["chat_template"], "the rows are tokens already", "drop it")
+        masked_already = form in ("document", "tokens", "preference")
+        if masked_already and data["train_on"] not in ("assistant", ["assistant"]):
+            return fault("data.train_on", data["train_on"], f"rows of the format {form} say themselves what is trained")
+        return None
+
+    def _say(self, rule: str, way_out: str = "") -> str:
+        return fault(self.name, self.path, rule, way_out)
+
+    @property
+    def fault(self) -> str | None:
+        """Everything wrong so far as one line: the first few rows and how many of how many; None where all is fine."""
+        if self.total == 0:
+            return self._say("the file has no rows")
+        way_out = "" if self.form else f"the known formats are {enumerate_names(self.data['accepts'])}"
+        return summarise(self.name, self.path, self.wrong, self.total, way_out)
+
+
+def _way_out(form: str) -> str:
+    return f"name it with data.{form}_column" if form in ("messages", "document") else "choose another data.format"
+
+
+def summarise(name: str, path: str, wrong: list[tuple[int, str]], total: int, way_out: str = "") -> str | None:
+    """Put what is wrong with some of `total` rows into one line; None where nothing is."""
+    if not wrong:
+        return None
+    unit = unit_of(path)
+    wrong = sorted(wrong)
+    shown = "; ".join(f"{unit} {number}: {problem}" for number, problem in wrong[:_SHOWN_FAULTS])
+    more = "; ..." if len(wrong) > _SHOWN_FAULTS else ""
+    return fault(name, path, f"{shown}{more} ({len(wrong):,} of {total:,} {unit}s)", way_out)

@@ -1,0 +1,192 @@
+"""Turn rows of any format into token ids and labels, a batch at a time.
+
+Alpaca rows are a user's turn, the instruction and below it the input, and an assistant's turn, the output. For a model
+without a chat template they are the plain text
+
+    ### Instruction:
+    {instruction}
+
+    ### Input:              (left out where there is no input)
+    {input}
+
+    ### Response:
+    {output}<eos>
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training_hub.data.chat import ChatTemplate, Message, TemplateRefuses
+from training_hub.data.formats import REASONING_KEYS, Row, decoded, is_true
+from training_hub.data.rows import IGNORED, Flat
+from training_hub.data.skeleton import Span
+
+_RENDERING = Lock()  # transformers notes the places of generations on the template, which all threads share
+
+
+class Text(NamedTuple):
+    """Text to be tokenised: spans are its trained characters; whole: its template wrote all special tokens."""
+
+    text: str
+    spans: list[Span]
+    whole: bool
+
+
+class Given(NamedTuple):
+    """A row that is tokens already."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+class NoChatTemplate(Exception):
+    """A conversation is to be rendered and the tokenizer has no chat template."""
+
+
+class Encoder:
+    """Encodes rows of one format.
+
+    tokenizer: a `tokenizers.Tokenizer`; template: None for a tokenizer without one; eos: text of the token that ends
+    a plain text, "" for none; data: the settings of the data node.
+    """
+
+    def __init__(self, tokenizer: Any, template: ChatTemplate | None, eos: str, data: Mapping[str, Any]) -> None:
+        self.tokenizer = tokenizer
+        self.template = template
+        self.eos = eos
+        self.data = data
+        train_on = data["train_on"]
+        self.roles = frozenset([train_on] if isinstance(train_on, str) else train_on)
+        self.left_out: Counter[str] = Counter()  # rows of which the template leaves out "tools" or "reasoning"
+
+    def encode(self, rows: Sequence[tuple[int, Row]], form: str) -> tuple[Flat, list[tuple[int, str]]]:
+        """Encode numbered rows; those that the template refuses are left out and returned as (number, reason).
+
+        A preference row becomes two rows: the prompt with the chosen and the prompt with the rejected answer.
+        """
+        texts: list[Text | Given] = []
+        refused: list[tuple[int, str]] = []
+        with _RENDERING:
+            for number, row in rows:
+                try:
+                    texts += self.texts(row, form)
+                except TemplateRefuses as reason:
+                    refused.append((number, str(reason)))
+        return self._tokenise(texts), refused
+
+    def texts(self, row: Row, form: str) -> list[Text | Given]:
+        """The texts of a row: two of a preference row, else one."""
+        if form == "tokens":
+            return [Given(decoded(row["input_ids"]), decoded(row["labels"]))]
+        if form == "document":
+            return [self._plain("", row[self.data["document_column"]], frozenset(["all"]))]
+        if form == "messages":
+            return [self._chat(decoded(row[self.data["messages_column"]]), row)]
+        if form == "alpaca":
+            return [self._alpaca(row)]
+        answers = ("chosen", "rejected") if form == "preference" else ("completion",)
+        return [self._continuation(row, column) for column in answers]
+
+    def _continuation(self, row: Row, column: str) -> Text:
+        prompt, answer = decoded(row["prompt"]), decoded(row[column])
+        if isinstance(prompt, list):
+            return self._chat([*prompt, *answer], row, len(prompt))
+        return self._plain(prompt, answer, self.roles)
+
+    def _alpaca(self, row: Row) -> Text:
+        given, output = row.get("input") or "", row["output"]
+        if self.template is not None:
+            asked = "\n\n".join(filter(None, (row["instruction"], given)))
+            return self._chat([{"role": "user", "content": asked}, {"role": "assistant", "content": output}], row)
+        below = f"### Input:\n{given}\n\n" if given else ""
+        return self._plain(f"### Instruction:\n{row['instruction']}\n\n{below}### Response:\n", output, self.roles)
+
+    def _plain(self, prompt: str, answer: str, roles: frozenset[str]) -> Text:
+        """Prompt and answer as they are, with the tokenizer's own special tokens and one end-of-text token."""
+        text = prompt + answer
+        text += "" if text.endswith(self.eos) else self.eos
+        start = 0 if roles & {"all", "user"} else len(prompt)
+        end = len(text) if roles & {"all", "assistant"} else len(prompt)
+        return Text(text, [(start, end)], whole=False)
+
+    def _chat(self, messages: list[Message], row: Row, prompt: int = 0) -> Text:
+        """A conversation, whose first messages are a prompt: the assistant's words in it are not trained."""
+        if self.template is None:
+            raise NoChatTemplate
+        tools = decoded(row.get("tools")) or None
+        roles = {message["role"] for message in messages} - {"system"} if is_true(row.get("unmask")) else self.roles
+        if "all" in roles:
+            text = self.template.text(messages, tools)
+            return Text(text, [(0, len(text))], whole=True)
+        trained = [
+            message["role"] in roles and (number >= prompt or message["role"] != "assistant")
+            for number, message in enumerate(messages)
+        ]
+        text, spans = self.template.spans(messages, tools, trained.__getitem__)
+        self._note_what_is_left_out(text, messages, tools)
+        return Text(text, spans, whole=True)
+
+    def _note_what_is_left_out(self, text: str, messages: list[Message], tools: Any) -> None:
+        """Count rows whose tools or last reasoning the template does not write."""
+        if tools and not any(tool.get("function", tool).get("name", "") in text for tool in tools):
+            self.left_out["tools"] += 1
+        thoughts = [message[key] for message in messages[-1:] for key in REASONING_KEYS if message.get(key)]
+        if any(thought.strip() not in text for thought in thoughts):
+            self.left_out["reasoning"] += 1
+
+    def _tokenise(self, texts: Sequence[Text | Given]) -> Flat:
+        """Token ids and labels of texts; a token that lies only partly in a span is trained. Releases the GIL."""
+        if any(isinstance(text, Given) for text in texts):
+            return _flatten([text for text in texts if isinstance(text, Given)])
+        plain = [text for text in texts if isinstance(text, Text)]
+        encodings = self._encodings(plain)
+        offsets = _offsets(len(encoding) for encoding in encodings)
+        ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, offsets[-1])
+        labels = np.full_like(ids, IGNORED)
+        for text, encoding, offset in zip(plain, encodings, offsets.tolist(), strict=False):
+            for span in text.spans:
+                first, last = (offset + place for place in _tokens_of(encoding, *span, len(text.text)))
+                labels[first:last] = ids[first:last]
+        return Flat(ids, labels, offsets)
+
+    def _encodings(self, texts: Sequence[Text]) -> list[Any]:
+        """Tokenise in as few calls as possible: texts of which all is written, and texts that get special tokens."""
+        found: dict[int, Any] = {}
+        for whole in {text.whole for text in texts}:
+            chosen = [place for place, text in enumerate(texts) if text.whole is whole]
+            batch = [texts[place].text for place in chosen]
+            found |= zip(chosen, self.tokenizer.encode_batch(batch, add_special_tokens=not whole), strict=True)
+        return [found[place] for place in range(len(texts))]
+
+
+def _tokens_of(encoding: Any, start: int, end: int, length: int) -> tuple[int, int]:
+    """The first token of a span of characters and one past the last."""
+    first, last = _token_at(encoding, start, length), _token_at(encoding, end, length)
+    straddles = last < len(encoding) and encoding.token_to_chars(last)[0] < end
+    return first, last + straddles
+
+
+def _token_at(encoding: Any, place: int, length: int) -> int:
+    """The first token at or after a character; white space may belong to no token. The number of tokens at the end."""
+    for character in range(place, length):
+        if (token := encoding.char_to_token(character)) is not None:
+            return int(token)
+    return len(encoding)
+
+
+def _flatten(rows: Sequence[Given]) -> Flat:
+    """Lay rows end to end."""
+    ids, labels = (np.fromiter(chain.from_iterable(side), np.int32) for side in zip(*rows, strict=True))
+    return Flat(ids, labels, _offsets(len(row.input_ids) for row in rows))
+
+
+def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
+    return np.array([0, *accumulate(lengths)], dtype=np.int64)

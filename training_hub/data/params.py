@@ -1,0 +1,48 @@
+"""The settings of the data pipeline that are not parameters of every algorithm; their values stand in `conf/data/`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from training_hub.params import Checked, Text, param
+
+Role = Literal["system", "developer", "user", "assistant", "tool", "function", "ipython"]
+Column = Annotated[Text, Field(min_length=1)]
+
+
+class DataParams(Checked):
+    """`data`: how rows are read, rendered, masked and cut."""
+
+    format: Literal["auto", "messages", "prompt_completion", "alpaca", "document", "tokens", "preference"] = param(
+        "shape of the rows; auto: recognised from the columns of the first row"
+    )
+    train_on: Literal["assistant", "all"] | list[Role] = param(
+        "whose words carry loss: the assistant's with the end of its turn, every token, or those of a list of roles; "
+        "a row with unmask=true trains every role but the system"
+    )
+    too_long: Literal["truncate", "drop", "error"] = param("what happens to a row of more than max_seq_len tokens")
+    chat_template: Text | None = param("Jinja file to use instead of the model's own chat template")
+    messages_column: Column = param("column that holds the conversation")
+    document_column: Column = param("column that holds a document's text")
+    block_size: int | None = param(
+        "documents are joined and cut into blocks of this length, at most max_seq_len; null: one row per document",
+        unit="tokens",
+        gt=1,
+    )
+    num_proc: int | None = param("cores to prepare the data with; null: all", unit="cores", gt=0)
+    cache_dir: Text | None = param(
+        "where prepared data is kept; null: training_hub/data in $XDG_CACHE_HOME or ~/.cache"
+    )
+
+
+class DataNode(DataParams):
+    """The whole `data` node: its own settings, and the parameters of the algorithm that reach it."""
+
+    path: Text = param("training rows")
+    eval_path: Text | None = param("held-out rows")
+    eval_fraction: float = param("share of the training rows that is held out", ge=0, lt=1)
+    accepts: list[Text] = param("formats that the algorithm learns from")
+    max_seq_len: int = param("longest row", unit="tokens", gt=1)
+    seed: int = param("choice of the rows that are held out", ge=0)

@@ -1,0 +1,141 @@
+"""From a file to rows of token ids and labels: what every backend's worker calls."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+import transformers
+
+from training_hub.data.build import Build
+from training_hub.data.cache import Report, cached, default_folder, fingerprint, key_of
+from training_hub.data.chat import ChatTemplate
+from training_hub.data.check import setting_faults
+from training_hub.data.encode import Encoder
+from training_hub.data.rows import PreferenceRows, TokenRows
+from training_hub.errors import ConfigError, fault
+
+_SETTINGS = (
+    "format",
+    "accepts",
+    "train_on",
+    "max_seq_len",
+    "too_long",
+    "messages_column",
+    "document_column",
+    "block_size",
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows to train on and rows to evaluate on, None where there are none.
+
+    report: {"train": ..., "eval": ... or None}; each has
+
+        path, format, fingerprint   of the source; the last is the SHA-256 of its content
+        rows_read, rows_kept        rows of the source, all of them and those in this part
+        dropped, truncated          {reason: rows}, rows; of the source
+        left_out                    {"tools" or "reasoning": rows in which the chat template does not write them}
+        rows                        rows of tokens: blocks where documents are joined, pairs of preference data
+        tokens, trained_tokens, length {min, mean, median, p95, max}   in tokens
+        seconds, from_cache         how long it took to prepare, and whether that was at another time
+    """
+
+    train: TokenRows | PreferenceRows
+    eval: TokenRows | PreferenceRows | None
+    report: dict[str, Any]
+
+
+def prepare(tokenizer: Any, data: Mapping[str, Any]) -> Prepared:
+    """Prepare the data of a run, or find it in the cache.
+
+    tokenizer: a fast tokenizer of transformers; data: the resolved data node. Safe to call from every rank at once.
+    Raises ConfigError, with all faulty rows counted, where something is wrong with the data or the settings.
+    """
+    fraction = float(data["eval_fraction"])
+    if faults := setting_faults(data):
+        raise ConfigError(*faults)
+    encoder = make_encoder(tokenizer, data)
+    depends_on = _identity(encoder)
+    train, held_out = _source(encoder, depends_on, "data_path", str(data["path"]), fraction)
+    if train is None or (fraction and held_out is None):
+        raise ConfigError(fault("eval_fraction", fraction, f"leaves no row to {'evaluate' if train else 'train'} on"))
+    if data["eval_path"] is not None:
+        held_out, _ = _source(encoder, depends_on, "eval_data_path", str(data["eval_path"]), 0.0)
+    report = {"train": train[1], "eval": held_out[1] if held_out else None}
+    return Prepared(train[0], held_out[0] if held_out else None, report)
+
+
+Part = tuple[TokenRows | PreferenceRows, Report]
+
+
+def _source(
+    encoder: Encoder, depends_on: dict[str, Any], name: str, path: str, fraction: float
+) -> tuple[Part | None, Part | None]:
+    """The two parts of one source, the second empty where fraction is 0."""
+    content = _fingerprint(name, path)
+    split = [fraction, encoder.data["seed"]] if fraction else None
+    build = Build(encoder, name, path, content, fraction)
+    cache = Path(encoder.data["cache_dir"] or default_folder())
+    folder, report = cached(cache, key_of(content=content, split=split, **depends_on), build)
+    kind = PreferenceRows if report["format"] == "preference" else TokenRows
+    parts = [
+        (kind(folder / part), report[part] | {"path": path, "from_cache": report["from_cache"]})
+        if report[part]
+        else None
+        for part in ("train", "eval")
+    ]
+    return parts[0], parts[1]
+
+
+def _fingerprint(name: str, path: str) -> str:
+    try:
+        return fingerprint(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(fault(name, path, f"cannot be read: {str(error).partition(chr(10))[0]}")) from error
+
+
+def make_encoder(tokenizer: Any, data: Mapping[str, Any]) -> Encoder:
+    """What the pipeline needs of a tokenizer, taken out of it. ConfigError where it is not a fast one."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, tokenizers.Tokenizer):
+        rule = f"its tokenizer, {type(tokenizer).__name__}, knows no character offsets"
+        raise ConfigError(fault("model_path", tokenizer.name_or_path, rule, "convert it to a tokenizer.json"))
+    if backend.padding is not None or backend.truncation is not None:
+        backend = tokenizers.Tokenizer.from_str(backend.to_str())  # the caller's stays as it is
+        backend.no_padding()
+        backend.no_truncation()
+    eos = tokenizer.eos_token or ""
+    adds_eos = bool(eos) and backend.encode("a").ids[-1] == backend.token_to_id(eos)
+    return Encoder(backend, _template(tokenizer, data), "" if adds_eos else eos, data)
+
+
+def _template(tokenizer: Any, data: Mapping[str, Any]) -> ChatTemplate | None:
+    chosen = data["chat_template"]
+    source = Path(chosen).read_text() if chosen else getattr(tokenizer, "chat_template", None)
+    if isinstance(source, dict):
+        source = source.get("default")
+    if not source:
+        return None
+    special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return ChatTemplate(source, dict(tokenizer.special_tokens_map), special)
+
+
+def _identity(encoder: Encoder) -> dict[str, Any]:
+    """Everything that the tokens depend on besides the source. Some templates write today's date."""
+    template = encoder.template
+    dated = template is not None and "strftime_now" in template.source
+    return {
+        "tokenizer": hashlib.sha256(encoder.tokenizer.to_str().encode()).hexdigest(),
+        "versions": [tokenizers.__version__, transformers.__version__],
+        "template": [template.source, template.variables] if template else None,
+        "date": date.today().isoformat() if dated else None,
+        "eos": encoder.eos,
+        "settings": {name: encoder.data[name] for name in _SETTINGS},
+    }

@@ -1,0 +1,115 @@
+"""Read rows, numbered, from the files and folders that data may come from."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
+_BATCH_ROWS = 1024
+
+
+class Malformed(str):
+    """Why a line is not a row."""
+
+
+Row = dict[str, Any]
+Raw = bytes | Row | Malformed  # bytes: a line that is yet to be parsed
+
+
+def is_hub_id(path: str) -> bool:
+    """Whether a path that is not there can only mean a dataset on the hub: `owner/name`, no folder `owner` here."""
+    owner, slash, name = path.partition("/")
+    plain = bool(slash and owner and name) and "/" not in name and owner not in (".", "..", "~")
+    return plain and Path(path).suffix not in EXTENSIONS and not Path(owner).is_dir()
+
+
+def unit_of(path: str) -> str:
+    """What rows of this source are numbered by: lines of a text file, else rows; the first is 1."""
+    return "line" if Path(path).suffix == ".jsonl" else "row"
+
+
+def read_rows(path: str) -> Iterator[tuple[int, Row | Malformed]]:
+    """Yield (number, row) for every row of a source; a `Malformed` in place of a row that cannot be read.
+
+    Raises ValueError where the source as a whole is not what its name says, OSError where it cannot be read.
+    """
+    return ((number, parse(raw)) for number, raw in read_raw(path))
+
+
+def read_raw(path: str) -> Iterator[tuple[int, Raw]]:
+    """The same with lines of JSON unparsed, so that other processes may parse them."""
+    if not Path(path).is_file():
+        return _read_dataset(path)
+    readers = {".jsonl": _read_lines, ".json": _read_json, ".parquet": _read_parquet, ".csv": _read_csv}
+    return readers[Path(path).suffix](path)
+
+
+def parse(raw: Raw) -> Row | Malformed:
+    """The row that a line of JSON stands for; anything else as it is."""
+    if not isinstance(raw, bytes):
+        return raw
+    try:
+        row = json.loads(raw)
+    except UnicodeDecodeError:
+        return Malformed("not valid UTF-8")
+    except (ValueError, RecursionError):
+        return Malformed("not valid JSON")
+    return row if isinstance(row, dict) else Malformed("not a JSON object")
+
+
+def _read_lines(path: str) -> Iterator[tuple[int, Raw]]:
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, line
+
+
+def _read_json(path: str) -> Iterator[tuple[int, Raw]]:
+    """A list of objects, or, as many .json files in fact are, one object per line."""
+    with Path(path).open("rb") as file:
+        start = file.read(4096).lstrip()[:1]
+    if start != b"[":
+        yield from _read_lines(path)
+        return
+    for number, row in enumerate(json.loads(Path(path).read_bytes()), 1):
+        yield number, row if isinstance(row, dict) else Malformed("not a JSON object")
+
+
+def _read_csv(path: str) -> Iterator[tuple[int, Raw]]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), 1):
+            yield number, Malformed("has more fields than the first line") if None in row else dict(row)
+
+
+def _read_parquet(path: str) -> Iterator[tuple[int, Raw]]:
+    from pyarrow import parquet
+
+    number = 0
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, _without_nulls(row)
+
+
+def _read_dataset(path: str) -> Iterator[tuple[int, Raw]]:
+    """A folder written by `save_to_disk`, or an id on the hub; of several splits, `train`."""
+    import datasets
+
+    loaded = datasets.load_from_disk(path) if Path(path).is_dir() else datasets.load_dataset(path, split="train")
+    rows = loaded["train"] if isinstance(loaded, datasets.DatasetDict) else loaded
+    for number, row in enumerate(rows, 1):
+        yield number, _without_nulls(row)
+
+
+def _without_nulls(value: Any) -> Any:
+    """Leave out what is null in nested objects: columnar files give every object the keys of all others."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
