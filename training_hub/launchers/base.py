@@ -1,0 +1,45 @@
+"""What a launcher is: it turns a worker's arguments into commands, and runs a RunSpec. It never sees the recipe."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from training_hub.run import RunDir, RunSpec
+
+
+class Launcher(ABC):
+    """Params: the root parameters that it adds. Node: its node in the config. dropped_env: what no worker inherits."""
+
+    Params: ClassVar[type[BaseModel]]
+    Node: ClassVar[type[BaseModel]]
+    dropped_env: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    @abstractmethod
+    def check(cls, node: Mapping[str, Any]) -> list[str]:
+        """Faults of the launcher's own settings, one line each."""
+
+    @classmethod
+    @abstractmethod
+    def command(
+        cls, node: Mapping[str, Any], python: str, worker: Sequence[str], script: Sequence[str] = ()
+    ) -> list[str]:
+        """The command of one machine, which runs a worker under `python`; worker: its arguments, from `-m` on.
+
+        script: those of a library's training script; then one worker on each machine starts it under torchrun, whose
+        command follows the worker's arguments. Without one, torchrun starts a worker per process.
+        """
+
+    @classmethod
+    @abstractmethod
+    def environment(cls, node: Mapping[str, Any]) -> dict[str, str]:
+        """Variables that the workers need beside those that are there."""
+
+    @classmethod
+    @abstractmethod
+    def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
+        """Run to the end, calling each_tick a few times per second; returns the exit status of the last command."""

@@ -1,0 +1,147 @@
+"""This machine: one worker process, or several under torchrun."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from training_hub import hardware
+from training_hub.launchers import torchrun
+from training_hub.launchers.base import Launcher
+from training_hub.params import Text, TorchrunParams, param
+from training_hub.progress import say
+from training_hub.run import RunDir, RunSpec
+
+_PR_SET_PDEATHSIG = 1
+_TICK_S = 0.1
+# In the environment of a worker and so of all that it starts, in whatever session and under whatever parent.
+_MARK = "TRAINING_HUB_PROCESSES"
+
+
+class LocalNode(TorchrunParams):
+    """`launcher`: its class, its parameters, and what follows from them."""
+
+    target: Text = Field(alias="_target_", description="the class")
+    world_size: int = param("processes over all machines", gt=0)
+
+
+class LocalLauncher(Launcher):
+    """Starts the worker and follows it to its end."""
+
+    Params: ClassVar[type[TorchrunParams]] = TorchrunParams
+    Node: ClassVar[type[TorchrunParams]] = LocalNode
+    dropped_env: ClassVar[tuple[str, ...]] = torchrun.INHERITED
+
+    @classmethod
+    def check(cls, node: Mapping[str, Any]) -> list[str]:
+        """Contradictions between torchrun's settings."""
+        return torchrun.check(node)
+
+    @classmethod
+    def command(
+        cls, node: Mapping[str, Any], python: str, worker: Sequence[str], script: Sequence[str] = ()
+    ) -> list[str]:
+        """The worker itself for one process or for a script of a library's, else torchrun."""
+        return torchrun.command(node, python, worker, script)
+
+    @classmethod
+    def environment(cls, node: Mapping[str, Any]) -> dict[str, str]:
+        """Threads: the cores, shared among the processes; torchrun alone would give each process one."""
+        threads = max(1, hardware.cores() // int(node["nproc_per_node"]))
+        return {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
+
+    @classmethod
+    def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
+        """Run the commands in turn. Ctrl-C or SIGTERM once lets the worker save and stop; twice ends it (130)."""
+        status = 0
+        with _terminate_like_ctrl_c():
+            for command in spec.commands:
+                status = _run(command, spec, run, each_tick)
+                if status:
+                    break
+        return status
+
+
+@contextmanager
+def _terminate_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM, which `make`, `timeout` and batch systems send, is a wish to stop like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers; another one's host process has its own
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
+    mark = secrets.token_hex(16)
+    environment = {name: value for name, value in os.environ.items() if name not in spec.dropped_env} | spec.env
+    environment[_MARK] = mark
+    with run.log.open("ab") as log:
+        # A session of its own: Ctrl-C reaches this process alone, which then asks the worker to stop.
+        worker = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  one system call, which takes no lock
+        )  # fmt: skip
+    try:
+        return _follow(worker, run, each_tick)
+    finally:
+        _end(worker, mark)
+
+
+def _follow(worker: subprocess.Popen[bytes], run: RunDir, each_tick: Callable[[], None]) -> int:
+    asked = False
+    while True:
+        try:
+            while worker.poll() is None:
+                time.sleep(_TICK_S)
+                each_tick()
+            each_tick()
+            return worker.returncode
+        except KeyboardInterrupt:
+            if asked:
+                return 130
+            asked = True
+            run.request_stop()
+            say("\nstopping after this step; Ctrl-C again to end at once")
+
+
+def _end(worker: subprocess.Popen[bytes], mark: str) -> None:
+    """Leave nothing behind: whatever the worker started and is still there is killed."""
+    with suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    while left := _marked(mark):  # torchrun gives each of its processes a session of its own
+        for number in left:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(_TICK_S / 10)
+
+
+def _marked(mark: str) -> list[int]:
+    """Living processes that have the mark in their environment (Linux; elsewhere none is found)."""
+    text, found = f"{_MARK}={mark}".encode(), []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # another user's, or one that has just ended
+            if text in file.read_bytes().split(b"\0"):
+                found.append(int(file.parent.name))
+    return found
+
+
+def _die_with_parent() -> None:
+    """The kernel asks the worker to stop when this process dies, however it dies (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

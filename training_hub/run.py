@@ -1,0 +1,213 @@
+"""A run is a directory: this module alone knows the names of the files in it.
+
+It imports nothing but the standard library and PyYAML, because it is used in the submitting process and in
+workers that may live in another environment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+METRIC_KEYS = (
+    "step",  # optimizer steps done
+    "epoch",  # epochs done, fractional
+    "loss",  # mean over the trained tokens of the steps since the previous row, nats
+    "eval_loss",  # mean over the trained tokens of the held-out rows, nats
+    "lr",
+    "grad_norm",  # before clipping
+    "tokens",  # tokens processed so far, all ranks, padding not counted
+    "trained_tokens",  # of these, the ones that carry loss
+    "samples",  # rows processed so far, all ranks
+    "tokens_per_second",  # since the previous row
+    "seconds",  # since training began
+)
+
+
+_STATUSES = ("created", "running", "completed", "failed", "interrupted")
+
+
+@dataclass
+class TrainResult:
+    """What a run came to.
+
+    status: "completed", "failed" or "interrupted". checkpoint_path: folder in Hugging Face format, None where
+    none was saved. metrics: final numbers, e.g. first_loss, final_loss, eval_loss_before, eval_loss_after (nats),
+    steps, tokens, tokens_per_second. duration_s: wall time of the worker in seconds. error: where failed, a line for
+    each fault.
+    """
+
+    status: str
+    run_dir: str
+    checkpoint_path: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    duration_s: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything a launcher needs to know of a run; it never sees the config.
+
+    commands: argument lists, run one after the other until one fails. env: what is added to the environment.
+    dropped_env: variables that must not reach the workers. world_size: processes in all, over all nodes.
+    """
+
+    run_dir: str
+    commands: tuple[tuple[str, ...], ...]
+    env: dict[str, str]
+    dropped_env: tuple[str, ...] = ()
+    world_size: int = 1
+
+
+class RunDir:
+    """The files of one run, by name."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self.config = self.path / "config.yaml"
+        self.overrides = self.path / "overrides.yaml"
+        self.manifest = self.path / "manifest.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.samples = self.path / "samples.jsonl"
+        self.log = self.path / "train.log"
+        self.result = self.path / "result.json"
+        self.loss_plot = self.path / "loss.png"
+        self.stop = self.path / "stop"
+        self.lock = self.path / ".lock"
+        self.prepared = self.path / "prepared"  # rows as a library's script reads them: train.jsonl, eval.jsonl
+        self.library = self.path / "library"  # what a library's script writes
+        self.checkpoints = self.path / "checkpoints"
+        self.final_checkpoint = self.checkpoints / "final"
+
+    def exists(self) -> bool:
+        """Whether a run was ever started in this folder; another program's manifest.json does not count."""
+        try:
+            return self.overrides.is_file() and self.read_manifest().get("status") in _STATUSES
+        except (OSError, ValueError, AttributeError):
+            return False
+
+    def is_free(self) -> bool:
+        """Whether the folder is missing or empty, so that a run may begin in it."""
+        return not self.path.exists() or (self.path.is_dir() and set(self.path.iterdir()) <= {self.lock})
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Make the folder, and keep other runs out while the block lasts; False where one is going on in it.
+
+        OSError where the folder is not writable.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.lock.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            except OSError:  # a file system without locks, as some clusters have; a run must go on there
+                pass
+            yield True
+
+    def create(self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any]) -> None:
+        """Write the files that a run begins with, in place of an older run's. OSError where the folder is not writable.
+
+        Old checkpoints go as well: a library that keeps the last few would count them among the new ones.
+        """
+        if self.exists() and self.checkpoints.exists():
+            shutil.rmtree(self.checkpoints)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        for stale in (self.metrics, self.samples, self.result, self.loss_plot, self.log, self.stop, self.manifest):
+            stale.unlink(missing_ok=True)
+        write_atomically(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        write_atomically(self.overrides, yaml.safe_dump(overrides, allow_unicode=True))
+        write_atomically(self.manifest, json.dumps(manifest, indent=2, default=str) + "\n")
+
+    def read_config(self) -> dict[str, Any]:
+        """The resolved config, as plain dicts and lists."""
+        loaded: dict[str, Any] = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        return loaded
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest, empty where there is none yet."""
+        loaded: dict[str, Any] = json.loads(self.manifest.read_text()) if self.manifest.exists() else {}
+        return loaded
+
+    def update_manifest(self, **entries: Any) -> None:
+        """Set top-level entries of the manifest; the file is replaced atomically."""
+        write_atomically(self.manifest, json.dumps(self.read_manifest() | entries, indent=2, default=str) + "\n")
+
+    def append_metrics(self, **values: float | None) -> None:
+        """Add one row of metrics. Every row has all of METRIC_KEYS, null where unknown; other names are an error."""
+        unknown = values.keys() - set(METRIC_KEYS)
+        if unknown:
+            raise KeyError(f"not in the metrics schema: {sorted(unknown)}")
+        with self.metrics.open("a") as file:
+            file.write(json.dumps({key: values.get(key) for key in METRIC_KEYS}) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All complete rows of metrics so far; a last line that is still being written is left out."""
+        return _rows(self.metrics)
+
+    def append_sample(self, when: str, prompt: str, answer: str) -> None:
+        """Add one generated answer; when is "before" or "after" training."""
+        with self.samples.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"when": when, "prompt": prompt, "answer": answer}, ensure_ascii=False) + "\n")
+
+    def read_samples(self) -> list[dict[str, str]]:
+        """All generated answers, in the order they were written; a last one that is still being written is left out."""
+        return _rows(self.samples)
+
+    def write_result(self, result: TrainResult) -> None:
+        """Write the result; nothing is written to the run after it."""
+        write_atomically(self.result, json.dumps(asdict(result), indent=2) + "\n")
+
+    def read_result(self) -> TrainResult | None:
+        """The result, None where the run has not ended."""
+        return TrainResult(**json.loads(self.result.read_text())) if self.result.exists() else None
+
+    def request_stop(self) -> None:
+        """Ask the worker to save and stop after the current step."""
+        self.stop.touch()
+
+    def stop_requested(self) -> bool:
+        """Whether somebody asked the worker to stop."""
+        return self.stop.exists()
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of the log."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 200 * lines - 4096))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """The complete lines of a JSON Lines file; only a line feed ends one, whatever else Unicode calls a line's end."""
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file so that a reader sees the old text or the new one, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

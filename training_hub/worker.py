@@ -1,0 +1,64 @@
+"""One worker process: reads the run directory, trains, writes the result. `python -m training_hub.worker RUN_DIR`.
+
+`... RUN_DIR COMMAND` where the backend trains with a script of its library's, which the worker starts by COMMAND.
+
+It may run under another interpreter than the one that submitted the run, so it imports the standard library, PyYAML
+and what the backend's worker imports, nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from training_hub.errors import HubError
+from training_hub.run import RunDir, TrainResult
+from training_hub.workers.script.process import machine
+
+EXIT_INTERRUPTED = 75
+
+
+def main(run_dir: str, *command: str) -> int:
+    """Train one run; returns the exit status: 0, 1 where it failed, 2 for a wrong setting, 75 where it was stopped."""
+    run = RunDir(run_dir)
+    config = run.read_config()
+    started = time.monotonic()
+    try:
+        outcome = _worker(config)(run, config, *command)
+    except Exception as error:
+        traceback.print_exc()
+        exit_status = error.exit_status if isinstance(error, HubError) else 1
+        lines = str(error).strip().splitlines() or [""]
+        message = str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {lines[0]}"
+        failed = TrainResult("failed", str(run.path), duration_s=time.monotonic() - started, error=message)
+        _write(run, command, failed, exit_status=exit_status)  # torchrun's own status would be 1 whatever ours is
+        return exit_status
+    status = str(outcome["status"])
+    result = TrainResult(
+        status, str(run.path), outcome["checkpoint_path"], outcome["metrics"], time.monotonic() - started
+    )
+    _write(run, command, result)
+    return EXIT_INTERRUPTED if status == "interrupted" else 0
+
+
+def _worker(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    module, _, name = str(config["backend"]["worker"]).rpartition(".")
+    found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _write(run: RunDir, command: Sequence[str], result: TrainResult, **entries: Any) -> None:
+    """Rank 0 speaks for all; a rank that fails alone speaks where rank 0 has not."""
+    first = machine(command) == 0 if command else os.environ.get("RANK", "0") == "0"
+    if first or (result.status == "failed" and not run.result.exists()):
+        run.update_manifest(status=result.status, ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"), **entries)
+        run.write_result(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
