@@ -1,0 +1,55 @@
+"""What an adapter is: a method of PEFT that trains something small beside, or inside, a model's matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from training_hub.params import Checked, Text, param
+
+# Arguments of every config class of PEFT that the worker sets itself; "" where there is no parameter for it.
+OWNED = {
+    "task_type": "",
+    "peft_type": "",
+    "auto_mapping": "",
+    "peft_version": "",
+    "base_model_name_or_path": "model_path",
+    "revision": "model.revision",
+    "inference_mode": "",
+}
+
+
+class NoParams(Checked):
+    """For an adapter without parameters of its own."""
+
+
+class NoNode(Checked):
+    """`adapter` where all weights are trained: empty."""
+
+    target: Text | None = Field(None, alias="_target_", description="the class")
+
+
+class AdapterNode(Checked):
+    """`adapter`: the class, and the arguments of PEFT's config class, which are checked against the library."""
+
+    target: Text = Field(alias="_target_", description="the class")
+    peft: dict[str, Any] = param("the config class of PEFT and its arguments")
+
+
+class Adapter:
+    """No adapter: all weights are trained.
+
+    Params: its parameters. Nodes: class of its node and of nodes inside it, by dotted path. owned: arguments of PEFT
+    that the worker sets, with the parameter to use instead.
+    """
+
+    Params: ClassVar[type[Checked]] = NoParams
+    Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": NoNode}
+    owned: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any]) -> list[str]:
+        """What does not go together, one line each, in the front."""
+        return []

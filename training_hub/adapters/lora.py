@@ -1,0 +1,114 @@
+"""LoRA and its kin: DoRA, rank-stabilised LoRA, LoftQ and other initialisations, quantised base models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from training_hub import hardware
+from training_hub.adapters.base import OWNED, Adapter, AdapterNode
+from training_hub.config.preflight import missing_requirements
+from training_hub.errors import enumerate_names, fault
+from training_hub.params import Checked, Text, param
+
+Rank = Annotated[int, Field(gt=0)]
+# These change the model's own weights: the adapter alone would not fit the model that it came from.
+CHANGES_THE_MODEL = ("pissa", "olora", "loftq")
+
+
+class LoRAParams(Checked):
+    """What an adapter brings along."""
+
+    lora_r: int = param("rank of the adapter", gt=0)
+    lora_alpha: int = param("the adapter's product is scaled by lora_alpha / lora_r", gt=0)
+    lora_dropout: float = param("share of the adapter's inputs that is dropped while training", ge=0, lt=1)
+    target_modules: list[Text] | None = param(
+        "names, or ends of names, of the modules that get one; null: every linear layer but the head", min_length=1
+    )
+    use_rslora: bool = param("scale by lora_alpha / sqrt(lora_r) instead: rank-stabilised LoRA")
+    use_dora: bool = param("train the magnitude of each matrix's columns as well: DoRA")
+    init_lora_weights: (
+        bool
+        | Literal["gaussian", "orthogonal", "pissa", "olora", "loftq"]
+        | Annotated[str, Field(pattern=r"^pissa_niter_\d+$")]
+    ) = param("how the adapter begins; true: as no change; pissa_niter_16: PiSSA by a fast SVD")
+    rank_pattern: dict[str, Rank] = param("other ranks for some modules: {regular expression of names: rank}")
+    alpha_pattern: dict[str, Rank] = param("other lora_alpha for some modules: {regular expression of names: alpha}")
+    loftq_config: dict[Literal["loftq_bits", "loftq_iter"], Annotated[int, Field(gt=0)]] = param(
+        "for init_lora_weights=loftq: {loftq_bits: 4, loftq_iter: 1}"
+    )
+    load_in_4bit: bool = param("hold the model's own weights in 4 bits (QLoRA)")
+    load_in_8bit: bool = param("hold the model's own weights in 8 bits")
+    bnb_4bit_quant_type: Literal["nf4", "fp4"] = param("the 4 bits: normal float or float")
+    bnb_4bit_compute_dtype: Literal["float32", "bfloat16", "float16"] = param("type that 4 bits are unpacked to")
+    bnb_4bit_use_double_quant: bool = param("quantise the constants of the 4-bit blocks as well")
+    merge: bool = param(
+        "add the adapter to the model's weights at the end: a plain model is saved instead of an adapter"
+    )
+
+
+class LoRANode(AdapterNode):
+    """`adapter`: LoRA."""
+
+    merge: bool = param("save the model with the adapter added to its weights")
+    quantization: dict[str, Any] = param("how the model's own weights are held")
+
+
+class QuantizationNode(Checked):
+    """`adapter.quantization`: arguments of transformers.BitsAndBytesConfig."""
+
+    load_in_4bit: bool = param("hold the model's own weights in 4 bits")
+    load_in_8bit: bool = param("hold the model's own weights in 8 bits")
+    bnb_4bit_quant_type: Text = param("the 4 bits")
+    bnb_4bit_compute_dtype: Text = param("type that 4 bits are unpacked to")
+    bnb_4bit_use_double_quant: bool = param("quantise the constants of the 4-bit blocks as well")
+
+
+class LoRAAdapter(Adapter):
+    """A product of two small matrices beside each matrix is trained; the model's own weights stay as they are."""
+
+    Params: ClassVar[type[Checked]] = LoRAParams
+    Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": LoRANode, "adapter.quantization": QuantizationNode}
+    owned: ClassVar[Mapping[str, str]] = OWNED
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any]) -> list[str]:
+        """Settings that PEFT would ignore or fail on, and libraries that only some settings need."""
+        node, python = config["adapter"], config["backend"]["python"]
+        return [*_initialisation(node, python), *_quantization(node, python)]
+
+
+def _initialisation(node: Mapping[str, Any], python: str | None) -> Iterator[str]:
+    how, loftq = node["peft"]["init_lora_weights"], node["peft"]["loftq_config"]
+    if loftq and how != "loftq":
+        yield fault("loftq_config", loftq, f"init_lora_weights={_shown(how)} does not use it", "drop it")
+    if how == "loftq" and not loftq:
+        yield fault("init_lora_weights", how, "needs loftq_config", "add loftq_config={loftq_bits:4}")
+    if str(how).startswith(CHANGES_THE_MODEL) and not node["merge"]:
+        rule = "changes the model's own weights, so that the adapter alone would not fit the model"
+        yield fault("init_lora_weights", how, rule, "add merge=true")
+    if how == "loftq" and not hardware.gpus():
+        yield fault("init_lora_weights", how, "PEFT computes it on a GPU only, none here", "use pissa or olora")
+    elif how == "loftq" and (missing := missing_requirements(["bitsandbytes>=0.46", "scipy"], python)):
+        install = " ".join(f"'{each}'" for each in missing)
+        yield fault("init_lora_weights", how, f"not installed: {enumerate_names(missing)}", f"pip install {install}")
+
+
+def _quantization(node: Mapping[str, Any], python: str | None) -> Iterator[str]:
+    chosen = [name for name in ("load_in_4bit", "load_in_8bit") if node["quantization"][name]]
+    if len(chosen) == 2:
+        yield fault("load_in_8bit", True, "load_in_4bit=true is set as well", "keep one of the two")
+    for name in chosen:
+        if missing := missing_requirements(["bitsandbytes>=0.46"], python):
+            yield fault(name, True, f"not installed: {missing[0]}", "pip install bitsandbytes")
+        how = node["peft"]["init_lora_weights"]
+        if not isinstance(how, bool) and how not in ("gaussian", "orthogonal"):
+            yield fault(
+                "init_lora_weights", how, f"takes the model's weights apart, and {name}=true packs them", f"drop {name}"
+            )
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

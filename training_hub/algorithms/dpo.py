@@ -1,0 +1,36 @@
+"""Direct preference optimisation: of two answers to a prompt the better one becomes more likely, the other less."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from training_hub.algorithms.base import RecipeAlgorithm
+from training_hub.algorithms.function import as_function
+from training_hub.params import Params, param
+
+# Each is a mean over pairs, so that a step can be split. TRL's others (sft, aot, aot_unpaired) are not.
+Loss = Literal[
+    "sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard",
+    "apo_zero", "apo_down", "discopop",
+]  # fmt: skip
+
+
+class DPOParams(Params):
+    """What dpo has beside the parameters of every algorithm."""
+
+    beta: float = param("how dear it is to leave the reference, the model as it was before training", gt=0)
+    loss_type: Loss | list[Loss] = param("loss of a pair; a list: their sum, weighted by loss_weights")
+    loss_weights: list[float] | None = param("one weight for each loss of a list; null: 1 each", min_length=1)
+    label_smoothing: float = param(
+        "share of pairs whose answers are taken to be swapped, for loss_type=robust and exo_pair", ge=0, lt=0.5
+    )
+
+
+class DPOAlgorithm(RecipeAlgorithm):
+    """Direct preference optimisation on pairs of a chosen and a rejected answer, of all weights or of an adapter."""
+
+    name: ClassVar[str] = "dpo"
+    Params: ClassVar[type[Params]] = DPOParams
+
+
+dpo = as_function(DPOAlgorithm)

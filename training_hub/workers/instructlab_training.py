@@ -1,0 +1,57 @@
+"""instructlab-training's script in a worker."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from training_hub.run import RunDir
+from training_hub.workers.script.course import train as train_with
+from training_hub.workers.script.library import Library, Row
+
+
+class InstructLabTraining(Library):
+    """instructlab-training 0.16."""
+
+    name: ClassVar[str] = "instructlab-training"
+    distribution: ClassVar[str] = "instructlab-training"
+    metrics: ClassVar[str] = "training_params_and_metrics_global0.jsonl"
+
+    def __init__(self, recipe: Mapping[str, Any]) -> None:
+        super().__init__(recipe, recipe["max_batch_len"], bool(recipe.get("save_last")))
+        self.saves_on_demand = bool(recipe.get("on_demand_checkpointing"))
+        self.lr: float | None = None  # of the next step: it is logged after the scheduler has moved on
+
+    def total_steps(self, rows: int) -> int:
+        """Optimizer steps of the whole run."""
+        return int(self.recipe["num_epochs"]) * math.ceil(rows / int(self.recipe["effective_batch_size"]))
+
+    def read(self, logged: Mapping[str, Any]) -> list[Row]:
+        """A line of a step. `num_tokens_rank0` is the sum over all ranks, with padding where rows are padded."""
+        if "avg_loss" not in logged:
+            return []
+        seconds = logged["batch_size"] / logged["overall_throughput"]
+        row = self.row(logged, logged["num_tokens_rank0"], logged["num_loss_counted_tokens"], seconds)
+        row |= {
+            "epoch": logged["step"] / logged["num_epoch_steps"],
+            "loss": logged["avg_loss"],
+            "lr": self.lr,
+            "grad_norm": logged["gradnorm"],
+            "samples": logged["samples_seen"],
+        }
+        self.lr = logged["lr"]
+        return [row]
+
+    def arguments(self, folder: Path) -> dict[str, Any] | None:
+        """The first line that the script logs."""
+        file = folder / self.metrics
+        line = next(iter(file.read_text().splitlines()), None) if file.exists() else None
+        return dict(json.loads(line)) if line else None
+
+
+def train(run: RunDir, config: dict[str, Any], *command: str) -> dict[str, Any]:
+    """Train with instructlab-training; command: torchrun with its script."""
+    return train_with(run, config, command, InstructLabTraining(config["recipe"]))

@@ -1,0 +1,105 @@
+"""The course of a run, the same for every trainer: load, train, evaluate, save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from training_hub.data.prepare import Prepared, prepare
+from training_hub.run import RunDir
+from training_hub.workers.trl import adapter, answers, attention, models, outcome, settle
+from training_hub.workers.trl.steps import Steps
+from training_hub.workers.trl.stop import StopOnSignal
+
+
+class Loaded(NamedTuple):
+    """What a trainer is made of.
+
+    args: an instance of the recipe's class. model: as it is trained, plain: without the adapter around it. settled:
+    what was decided on this machine.
+    """
+
+    args: Any
+    tokenizer: PreTrainedTokenizerBase
+    data: Prepared
+    model: Any
+    plain: PreTrainedModel
+    settled: dict[str, Any]
+
+
+Build = Callable[[RunDir, dict[str, Any], Loaded], Steps]
+
+
+def train(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], build: Build) -> dict[str, Any]:
+    """Train and save. kind: the recipe's class, of whose arguments `owned` are the loop's; build: makes the trainer."""
+    with StopOnSignal(run) as stop:
+        loaded = load(run, config, kind, owned)
+        trainer = build(run, config, loaded)
+        _begin(run, config, loaded, trainer, stop)
+        answers.write(run, trainer, config["backend"], "before")
+        trainer.train()
+        if stop.stopped:
+            return outcome.interrupted(run, trainer)
+        outcome.evaluate_at_end(trainer)
+        answers.write(run, trainer, config["backend"], "after")
+        return outcome.completed(run, trainer, config)
+
+
+def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str]) -> Loaded:
+    """Settle, prepare the rows, load the model and put the adapter into it."""
+    logging.disable_progress_bar()
+    settled = settle.settle(config["recipe"]) | {"threads": settle.share_cores()}
+    args = kind(**arguments(run, config["recipe"], settled, kind, owned))
+    tokenizer = models.load_tokenizer(config)
+    answers.check(config["backend"]["sample_prompts"], tokenizer)
+    with args.main_process_first(desc="preparing the rows"):
+        data = prepare(tokenizer, config["data"])
+    args.eval_on_start = data.eval is not None and config["backend"]["eval_at_start"]
+    method = adapter.method(config)
+    changes = method.how_to_load(config, settled) if method else {}
+    plain = models.load_model(config["model"], settled["use_cpu"], **changes)
+    if config["backend"]["packing"]:
+        attention.use_packed_attention(plain)
+    model = method.add(plain, config).eval() if method else plain
+    return Loaded(args, tokenizer, data, model, plain, settled)
+
+
+def arguments(
+    run: RunDir, recipe: dict[str, Any], settled: dict[str, Any], kind: type[Any], owned: dict[str, str]
+) -> dict[str, Any]:
+    """The recipe as arguments of its class, with those that the loop sets itself."""
+    given = {name: value for name, value in recipe.items() if name != "_target_" and name not in owned}
+    given |= {name: settled[name] for name in ("use_cpu", "bf16")}
+    if "activation_checkpointing" in kind.__dataclass_fields__:  # its newer name; the old one warns
+        given.setdefault("activation_checkpointing", given.pop("gradient_checkpointing", False))
+    return given | {
+        "output_dir": str(run.checkpoints),
+        "max_length": None,
+        "remove_unused_columns": False,
+        "disable_tqdm": True,
+        "logging_nan_inf_filter": False,
+        "dataloader_pin_memory": False,
+    }
+
+
+def shape(config: dict[str, Any], loaded: Loaded) -> dict[str, int]:
+    """The size of a step and of its parts."""
+    backend = config["backend"]
+    max_tokens = settle.max_tokens(backend["max_tokens_per_gpu"], bool(loaded.args.use_cpu))
+    return {"batch_size": backend["effective_batch_size"], "max_tokens": max_tokens}
+
+
+def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: Steps, stop: StopOnSignal) -> None:
+    """Connect the trainer with the run, and tell the manifest."""
+    method = adapter.method(config)
+    for callback in (stop, *(method.callbacks() if method else ())):
+        trainer.add_callback(callback)
+    if method:
+        trainer.complete_gradients = partial(method.complete_gradients, loaded.model)
+    stop.accelerator = trainer.accelerator
+    loaded.settled["attention"] = loaded.plain.config._attn_implementation
+    outcome.describe(run, trainer, loaded.settled, loaded.data.report)

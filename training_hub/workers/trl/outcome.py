@@ -1,0 +1,86 @@
+"""What a run tells about itself at its start, and what it leaves behind at its end."""
+
+from __future__ import annotations
+
+import math
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from training_hub.run import RunDir
+from training_hub.workers.trl import adapter, models
+from training_hub.workers.trl.steps import Steps
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+
+
+def describe(run: RunDir, trainer: Steps, settled: dict[str, Any], report: dict[str, Any]) -> None:
+    """Write to the manifest what is known before the first step."""
+    if not trainer.is_world_process_zero():
+        return
+    run.update_manifest(
+        total_steps=total_steps(trainer),
+        world_size=trainer.accelerator.num_processes,
+        parameters=trainer.model.num_parameters(),
+        trainable_parameters=trainer.model.num_parameters(only_trainable=True),
+        versions={name: version(name) for name in LIBRARIES},
+        settled=settled,
+        data=report,
+    )
+
+
+def total_steps(trainer: Steps) -> int:
+    """Optimizer steps of the whole run."""
+    args = trainer.args
+    per_epoch = len(trainer.get_train_dataloader())
+    return int(args.max_steps) if args.max_steps > 0 else math.ceil(args.num_train_epochs * per_epoch)
+
+
+def evaluate_at_end(trainer: Steps) -> None:
+    """Evaluate the model as it is now, unless that is what was done last."""
+    last = trainer.progress.last_eval_step
+    if trainer.eval_rows is not None and (last != trainer.state.global_step or trainer.args.load_best_model_at_end):
+        trainer.evaluate()
+
+
+def completed(run: RunDir, trainer: Steps, config: dict[str, Any]) -> dict[str, Any]:
+    """Save the final checkpoint and sum up."""
+    path = None
+    dtype = _dtype(config)
+    if (method := adapter.method(config)) and trainer.is_world_process_zero():
+        trainer.progress.final |= method.measured(trainer.model, config, dtype)
+    if config["backend"]["save_final_checkpoint"]:
+        path = str(run.final_checkpoint)
+        save(run, trainer, config)
+    return {"checkpoint_path": path, "metrics": metrics(trainer), "status": "completed"}
+
+
+def save(run: RunDir, trainer: Steps, config: dict[str, Any]) -> None:
+    """Write the final checkpoint; returns on every rank when it is there. Training is over: weights change dtype."""
+    dtype = _dtype(config)
+    if trainer.is_world_process_zero():
+        if method := adapter.method(config):
+            model = method.finished(trainer.model, config, dtype)
+        else:
+            model = torch.nn.Module.to(trainer.model, dtype or models.stored_dtype(config["model"]))
+        models.save(model, trainer.processing_class, run.final_checkpoint)
+    trainer.accelerator.wait_for_everyone()
+
+
+def _dtype(config: dict[str, Any]) -> torch.dtype | None:
+    """Type of the saved weights, None for auto."""
+    wanted = config["backend"]["save_dtype"]
+    return None if wanted == "auto" else getattr(torch, wanted)
+
+
+def interrupted(run: RunDir, trainer: Steps) -> dict[str, Any]:
+    """Point to the full checkpoint that the trainer saved when it stopped."""
+    trainer.accelerator.wait_for_everyone()
+    path = run.checkpoints / f"checkpoint-{trainer.state.global_step}"
+    return {"checkpoint_path": str(path), "metrics": metrics(trainer), "status": "interrupted"}
+
+
+def metrics(trainer: Steps) -> dict[str, float]:
+    """The final numbers of a run."""
+    return trainer.progress.final | {"steps": trainer.state.global_step, "tokens": trainer.progress.tokens}

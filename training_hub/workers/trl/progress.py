@@ -1,0 +1,98 @@
+"""Counts what was trained and writes the rows of metrics."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from training_hub.errors import RunFailed
+from training_hub.run import RunDir
+
+
+class Progress(TrainerCallback):
+    """Sums over the optimizer steps of one rank and writes a row of metrics for each log of the trainer.
+
+    Counts of rows and tokens are those of all ranks; the loss is summed over the ranks when a row is written. Time is
+    that of the training steps alone, so that evaluating and saving do not slow tokens_per_second.
+    """
+
+    def __init__(self, run: RunDir, accelerator: Accelerator) -> None:
+        self.run, self.accelerator = run, accelerator
+        self.tokens = self.trained = self.samples = 0
+        self.step_seconds = 0.0
+        self.final: dict[str, float] = {}
+        self.last_eval_step: int | None = None
+        self.began = self.step_began = time.monotonic()
+        self.loss = torch.zeros((), dtype=torch.float64)
+        self.row_tokens = self.row_units = 0
+        self.row_seconds = 0.0
+
+    def add(self, step: dict[str, Any], loss: torch.Tensor) -> None:
+        """Count one step; loss is the sum over this rank's part of its units."""
+        self.loss = self.loss + loss.to("cpu", torch.float64)
+        self.tokens += step["tokens"]
+        self.trained += step["trained"]
+        self.samples += step["samples"]
+        self.row_tokens += step["tokens"]
+        self.row_units += step["units"]
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Start the clock."""
+        self.began = time.monotonic()
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Start the clock of a step."""
+        self.step_began = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """Stop the clock of a step; the last step always gets a row."""
+        self.row_seconds += time.monotonic() - self.step_began
+        control.should_log = control.should_log or state.global_step >= state.max_steps
+        return control
+
+    def write_loss(self, state: TrainerState, logs: dict[str, float]) -> None:
+        """Write a row about the steps since the last one and put the exact loss into logs. Called on all ranks.
+
+        RunFailed where the loss is not finite.
+        """
+        total = self.accelerator.reduce(self.loss.to(self.accelerator.device, torch.float32), "sum")
+        loss = float(total) / max(1, self.row_units)
+        if not math.isfinite(loss):
+            raise RunFailed(f"loss={loss}: not a number at step {state.global_step}; lower lr or max_grad_norm")
+        self.step_seconds += self.row_seconds
+        speed = self.row_tokens / self.row_seconds
+        self.final |= {"final_loss": loss, "tokens_per_second": self.tokens / self.step_seconds}
+        self.final.setdefault("first_loss", loss)
+        logs["loss"] = loss
+        self._append(
+            state,
+            loss=loss,
+            lr=logs.get("learning_rate"),
+            grad_norm=logs.get("grad_norm"),
+            tokens_per_second=speed,
+        )
+        self.loss = torch.zeros((), dtype=torch.float64)
+        self.row_tokens = self.row_units = 0
+        self.row_seconds = 0.0
+
+    def write_eval(self, state: TrainerState, eval_loss: float) -> None:
+        """Write a row about an evaluation."""
+        self.final["eval_loss_after" if state.global_step else "eval_loss_before"] = eval_loss
+        self.last_eval_step = state.global_step
+        self._append(state, eval_loss=eval_loss)
+
+    def _append(self, state: TrainerState, **values: float | None) -> None:
+        if not state.is_world_process_zero:
+            return
+        values |= {"step": state.global_step, "epoch": state.epoch or 0.0, "seconds": time.monotonic() - self.began}
+        counts = {"tokens": self.tokens, "trained_tokens": self.trained, "samples": self.samples}
+        self.run.append_metrics(**values, **counts)
+        shown = {name: value for name, value in values.items() if value is not None}
+        print("  ".join(f"{name}={value:.6g}" for name, value in shown.items()), flush=True)

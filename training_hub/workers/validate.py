@@ -1,0 +1,84 @@
+"""Prepare the data of a run and show it. Reads {"model", "data", "rows", "plot"} as JSON from standard input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+from transformers import AutoTokenizer
+
+from training_hub.data.prepare import prepare
+from training_hub.data.rows import PreferenceRows, TokenRows
+from training_hub.data.show import histogram, render
+from training_hub.errors import ConfigError, HubError, fault
+
+
+def main() -> int:
+    """Show; returns 0, or 2 where the data is wrong."""
+    request = json.load(sys.stdin)
+    model, data = request["model"], request["data"]
+    where = {"revision": model["revision"], "trust_remote_code": model["trust_remote_code"]}
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(model["path"], **where)
+    except Exception as error:  # the library that parses the file raises bare Exception
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        print(fault("model_path", model["path"], f"its tokenizer does not load: {reason}"), file=sys.stderr)
+        return ConfigError.exit_status
+    if data["chat_template"]:
+        tokenizer.chat_template = Path(data["chat_template"]).read_text()
+    try:
+        prepared = prepare(tokenizer, data)
+    except HubError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    console = Console(highlight=False, soft_wrap=True)
+    for name, rows in (("train", prepared.train), ("eval", prepared.eval)):
+        if rows is not None:
+            show(console, tokenizer, name, rows, prepared.report[name], request["rows"])
+    if request["plot"]:
+        draw(prepared.train, Path(request["plot"]))
+        console.print(f"\nlengths drawn to {request['plot']}", markup=False)
+    return 0
+
+
+def show(
+    console: Console, tokenizer: Any, name: str, rows: TokenRows | PreferenceRows, report: dict[str, Any], first: int
+) -> None:
+    """Counts, lengths and first rows of one part."""
+    console.print(Text.assemble((name, "bold"), f"  {report['path']}  ({report['format']})"))
+    counts = {key: report[key] for key in ("rows_read", "rows_kept", "truncated", "rows", "tokens", "trained_tokens")}
+    counts |= {f"dropped: {reason}": number for reason, number in report["dropped"].items()}
+    for key, number in counts.items():
+        console.print(f"  {key.replace('_', ' '):<24}{number:>12,}")
+    console.print(histogram(rows.lengths), style="cyan")
+    for number in range(min(first, len(rows))):
+        like_this = "[bold green]like this[/bold green]" if console.is_terminal else r"\[like this]"
+        console.print(f"\n[bold]row {number + 1}[/bold]  trained tokens {like_this}")
+        parts = rows[number]
+        if len(parts) == 2:
+            console.print(render(tokenizer, parts[0], parts[1], brackets=not console.is_terminal))
+        else:
+            for label, ids in zip(("prompt", "chosen", "rejected"), parts, strict=True):
+                console.print(Text.assemble((label, "bold"), " ", tokenizer.decode(ids.tolist())))
+    console.print()
+
+
+def draw(rows: TokenRows | PreferenceRows, path: Path) -> None:
+    """A histogram of the row lengths as a picture."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.hist(rows.lengths, bins=40, color="#1f77b4")
+    axes.set_xlabel("tokens in a row")
+    axes.set_ylabel("rows")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
