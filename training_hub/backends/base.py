@@ -1,0 +1,72 @@
+"""What a backend is to Python: `Backend`, open to anyone, and `RecipeBackend`, a library behind `conf/backend/`."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from training_hub import train
+from training_hub.params import BackendNode
+from training_hub.run import TrainResult
+
+
+class Backend(ABC):
+    """Carries a training out. Register a subclass with AlgorithmRegistry.register_backend."""
+
+    @abstractmethod
+    def execute_training(self, algorithm_params: dict[str, Any]) -> Any:
+        """Train with these parameters, given under the names that the user knows them by."""
+
+    def context(self, algorithm: str) -> dict[str, Any]:
+        """What a built-in algorithm adds to the user's parameters for this backend: by default nothing."""
+        return {}
+
+
+class RecipeBackend(Backend):
+    """A library that trains by a recipe, in worker processes of its own.
+
+    name: its file in `conf/backend/`. Node: the settings in that file. owned: arguments of the library that the
+    project's worker sets itself, each with the parameter to use instead. takes_adapter: whether its worker reads the
+    node `adapter`.
+    """
+
+    name: ClassVar[str]
+    Node: ClassVar[type[BackendNode]] = BackendNode
+    owned: ClassVar[Mapping[str, str]] = {}
+    takes_adapter: ClassVar[bool] = False
+
+    def context(self, algorithm: str) -> dict[str, Any]:
+        """The algorithm's name: one library serves several."""
+        return {"algorithm": algorithm}
+
+    def execute_training(self, algorithm_params: dict[str, Any]) -> TrainResult:
+        """Train exactly as the command line would. `algorithm_params` must hold `algorithm` beside the parameters."""
+        given = dict(algorithm_params)
+        return train.from_python(str(given.pop("algorithm")), self.name, given)
+
+    @classmethod
+    def worker(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
+        """Arguments of the worker's interpreter; torchrun is the launcher's."""
+        return ["-m", "training_hub.worker", run_dir]
+
+    @classmethod
+    def script(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
+        """The library's own training script, which the worker starts under torchrun, from `-m` on; [] for none."""
+        return []
+
+    @classmethod
+    def owned_of(cls, target: str) -> Mapping[str, str]:
+        """What the worker sets of a recipe's class, `owned` by default."""
+        return cls.owned
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any]) -> list[str]:
+        """What the library cannot do or is known to do wrongly with this config, one line each, in the front."""
+        return []
+
+    @classmethod
+    def interpreter(cls, config: Mapping[str, Any]) -> str:
+        """The Python that runs the worker."""
+        return str(config["backend"]["python"] or sys.executable)

@@ -1,0 +1,105 @@
+"""Libraries whose own training script does the work: the project prepares the rows, starts it and follows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from training_hub.backends.base import RecipeBackend
+from training_hub.config.preflight import missing_requirements
+from training_hub.errors import enumerate_names, fault, suggestion
+from training_hub.run import RunDir
+
+
+class ScriptBackend(RecipeBackend):
+    """A library that is run as `python -m MODULE --option=value ...` under torchrun; MODULE is the recipe's target.
+
+    loggers: options of `logger` that it can serve. broken: options that its script takes and does not do right by, each
+    with what is wrong and the way out.
+    """
+
+    loggers: ClassVar[tuple[str, ...]] = ("jsonl",)
+    broken: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def script(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
+        """The library's script with its complete list of options, from `-m` on."""
+        recipe = dict(config["recipe"])
+        module = str(recipe.pop("_target_"))
+        options = recipe | cls.paths(config, RunDir(run_dir))
+        return ["-m", module, *(text for name, value in options.items() for text in cls.option(name, value))]
+
+    @classmethod
+    def paths(cls, config: Mapping[str, Any], run: RunDir) -> dict[str, Any]:
+        """The options that say where the script reads and writes."""
+        return {"data_path": str(run.prepared / "train.jsonl"), "output_dir": str(run.library)}
+
+    @classmethod
+    def option(cls, name: str, value: Any) -> list[str]:
+        """One option as it is typed; nothing for null, which leaves the script's own default."""
+        if value is None or value is False:
+            return []
+        if value is True:
+            return [f"--{name}"]
+        return [f"--{name}={json.dumps(value) if isinstance(value, dict) else value}"]
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any]) -> list[str]:
+        """What the library cannot do, and what it is known to do wrongly."""
+        recipe = config["recipe"]
+        faults = [f"recipe.{name}={recipe[name]}: {text}" for name, text in cls.broken.items() if name in recipe]
+        return [*faults, *cls._scheduler(config), *cls._loggers(config), *cls._attention(config), *cls._model(config)]
+
+    @classmethod
+    def schedulers(cls) -> list[str] | None:
+        """The learning-rate schedulers of the installed library, None where its source is not found."""
+        return None
+
+    @classmethod
+    def _scheduler(cls, config: Mapping[str, Any]) -> list[str]:
+        name, known = str(config["recipe"]["lr_scheduler"]), cls.schedulers()
+        if known is None or name in known:
+            return []
+        way = suggestion(name, known) or f"choose from {enumerate_names(known)}"
+        return [fault("lr_scheduler", name, f"backend={cls.name} has no such scheduler", way)]
+
+    @classmethod
+    def _loggers(cls, config: Mapping[str, Any]) -> list[str]:
+        way = f"choose from {enumerate_names(cls.loggers)}"
+        return [
+            fault("logger", name, f"backend={cls.name} has no such logger", way)
+            for name in config["logger"]
+            if name not in cls.loggers
+        ]
+
+    @classmethod
+    def _attention(cls, config: Mapping[str, Any]) -> list[str]:
+        wanted = config["model"]["attn_implementation"]
+        key, usable = "model.attn_implementation", ("auto", "flash_attention_2", "sdpa")
+        if wanted not in usable:
+            way = f"choose from {enumerate_names(usable)}"
+            return [fault(key, wanted, f"backend={cls.name} has no such choice", way)]
+        if wanted == "flash_attention_2" and not has_flash_attention(config):
+            return [fault(key, wanted, "flash-attn is not installed", f"pip install flash-attn, or {key}=auto")]
+        return []
+
+    @classmethod
+    def _model(cls, config: Mapping[str, Any]) -> list[str]:
+        revision = config["model"]["revision"]
+        way = "download that revision and give its folder as model_path"
+        return (
+            [fault("model.revision", revision, f"backend={cls.name} loads the main one only", way)] if revision else []
+        )
+
+
+def has_flash_attention(config: Mapping[str, Any]) -> bool:
+    """Whether flash-attn is installed where the worker runs."""
+    return not missing_requirements(["flash-attn"], config["backend"]["python"])
+
+
+def holds_out(config: Mapping[str, Any]) -> str | None:
+    """The parameter that asks for held-out rows, as it was set: `eval_fraction=0.1`; None where none does."""
+    if config["data"]["eval_path"]:
+        return f"eval_data_path={config['data']['eval_path']}"
+    return f"eval_fraction={config['data']['eval_fraction']}" if config["data"]["eval_fraction"] else None

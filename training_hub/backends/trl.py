@@ -1,0 +1,103 @@
+"""TRL: Hugging Face's trainers, in the project's own worker (training_hub/workers/trl)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from training_hub import signature
+from training_hub.backends.base import RecipeBackend
+from training_hub.errors import enumerate_names, fault, suggestion
+from training_hub.params import BackendNode, Text, param
+from training_hub.workers.trl.owned import DERIVED, OWNED, OWNED_BY_DPO
+
+_ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention")
+
+
+class TRLNode(BackendNode):
+    """`backend`: what the worker does beside the library's own arguments."""
+
+    effective_batch_size: int = param("rows per optimizer step, over all processes", "rows", gt=0)
+    packing: bool = param("lay the rows of a step end to end instead of padding them")
+    max_tokens_per_gpu: Annotated[int, Field(gt=0)] | Literal["auto"] = param(
+        "most tokens that one process holds at a time; auto: what suits the worker's machine", "tokens"
+    )
+    eval_at_start: bool = param("measure the loss on held-out rows before training as well")
+    save_final_checkpoint: bool = param("save the model at the end")
+    save_dtype: Literal["auto", "float32", "bfloat16", "float16"] = param("type of the saved weights")
+    sample_prompts: list[Text] = param("prompts that the model answers before and after training")
+    sample_max_new_tokens: int = param("length of an answer to a sample prompt", "tokens", gt=0)
+
+
+class TRLBackend(RecipeBackend):
+    """Trains with TRL on whatever the machine has: CPU, one GPU, or several processes under torchrun."""
+
+    name: ClassVar[str] = "trl"
+    Node: ClassVar[type[BackendNode]] = TRLNode
+    owned: ClassVar[Mapping[str, str]] = {**OWNED, **DERIVED}
+    takes_adapter: ClassVar[bool] = True
+
+    @classmethod
+    def owned_of(cls, target: str) -> Mapping[str, str]:
+        """What the loop sets: it differs from class to class."""
+        return {**(OWNED_BY_DPO if target == "trl.DPOConfig" else OWNED), **DERIVED}
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any]) -> list[str]:
+        """Names that the libraries do not know, and settings without effect."""
+        recipe, model = config["recipe"], config["model"]
+        faults = []
+        if not recipe["_target_"].startswith("trl."):
+            faults.append(fault("recipe._target_", recipe["_target_"], "no class of trl", "drop it"))
+        faults += _strange("lr_scheduler", recipe.get("lr_scheduler_type"), "transformers.trainer_utils.SchedulerType")
+        faults += _strange("recipe.optim", recipe.get("optim"), "transformers.training_args.OptimizerNames")
+        if "/" not in model["attn_implementation"]:  # with one: a kernel on the hub
+            faults += _not_among("model.attn_implementation", model["attn_implementation"], _ATTENTION)
+        if recipe["_target_"] == "trl.DPOConfig":
+            faults += _preference(config)
+        return [*faults, *_without_effect(config)]
+
+
+def _strange(key: str, value: object, enumeration: str) -> list[str]:
+    """A name that is none of an enumeration of the installed library."""
+    known = signature.members(enumeration)
+    return _not_among(key, value, known) if value is not None and known else []
+
+
+def _not_among(key: str, value: object, known: Sequence[str]) -> list[str]:
+    if value in known:
+        return []
+    way = suggestion(str(value), known) or f"choose from {enumerate_names(known)}"
+    return [fault(key, value, "no such choice", way)]
+
+
+def _without_effect(config: Mapping[str, Any]) -> list[str]:
+    model, data, eval_steps = config["model"], config["data"], config["recipe"].get("eval_steps")
+    faults = []
+    if model["revision"] and Path(model["path"]).expanduser().is_dir():
+        rule = "model_path is a folder, and only a model on the hub has revisions"
+        faults.append(fault("model.revision", model["revision"], rule, "drop it"))
+    if eval_steps and not data["eval_path"] and not data["eval_fraction"]:
+        way = "add eval_data_path=FILE or eval_fraction=0.05"
+        faults.append(fault("eval_steps", eval_steps, "there are no held-out rows to evaluate on", way))
+    return faults
+
+
+def _preference(config: Mapping[str, Any]) -> Iterator[str]:
+    recipe = config["recipe"]
+    losses, weights, smoothing = recipe["loss_type"], recipe["loss_weights"], recipe["label_smoothing"]
+    if config["backend"]["packing"]:
+        yield fault("packing", True, "the answers of a pair are compared in a padded batch", "drop it")
+    if weights is not None and len(weights) != len(losses):
+        yield fault("loss_weights", weights, f"there are {len(losses)} losses", "give one weight for each")
+    if smoothing and not {"robust", "exo_pair"} & set(losses):
+        rule = f"loss_type={enumerate_names(losses)} does not use it"
+        yield fault("label_smoothing", smoothing, rule, "use loss_type=robust, or drop it")
+    if not smoothing and "exo_pair" in losses:
+        yield fault("loss_type", "exo_pair", "needs label_smoothing", "add label_smoothing=1e-3")
+    dropout = config["adapter"].get("peft", {}).get("lora_dropout", 0)
+    if dropout and recipe.get("disable_dropout", True):
+        yield fault("lora_dropout", dropout, "dpo switches dropout off", "add recipe.disable_dropout=false, or drop it")
