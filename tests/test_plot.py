@@ -1,0 +1,60 @@
+"""Loss plots of one run and of several."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from training_hub import ConfigError, plot_loss
+from training_hub.plot import smoothed
+from training_hub.run import RunDir
+
+
+def a_run(folder: Path, losses: list[float]) -> str:
+    folder.mkdir()
+    run = RunDir(folder)
+    for step, loss in enumerate(losses, start=1):
+        run.append_metrics(step=step, loss=loss)
+    run.append_metrics(step=len(losses), eval_loss=losses[-1])
+    return str(folder)
+
+
+def test_one_run_is_drawn_into_its_folder(tmp_path: Path) -> None:
+    path = plot_loss(a_run(tmp_path / "a", [3, 2, 1]))
+    assert path == str(tmp_path / "a" / "loss_plot.png")
+    assert Path(path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_short_run_has_whole_steps_and_visible_points(tmp_path: Path) -> None:
+    runs = [a_run(tmp_path / "short", [3, 2]), a_run(tmp_path / "long", [3.0] * 40)]
+    short, long = (Path(plot_loss(run, output_path=f"{run}.svg")).read_text() for run in runs)
+    steps = re.findall(r"<!-- ([\d.]+) -->", short.partition("matplotlib.axis_2")[0])
+    assert steps
+    assert all(each in ("1", "2") for each in steps)
+    with_points = r'<g clip-path="[^"]+">\s*<use'  # one more is the held-out rows'
+    assert [len(re.findall(with_points, text)) for text in (short, long)] == [2, 1]
+
+
+def test_several_runs_are_drawn_with_labels_as_svg(tmp_path: Path) -> None:
+    runs = [a_run(tmp_path / "a", [3, 2, 1]), a_run(tmp_path / "b", [3, 2.5])]
+    path = plot_loss(runs, labels=["A", "B"], ema=True, output_path=str(tmp_path / "both.svg"))
+    assert Path(path).read_text().startswith("<?xml")
+
+
+def test_folders_without_metrics_are_all_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        plot_loss([a_run(tmp_path / "a", [1]), str(tmp_path / "empty"), str(tmp_path / "nix")])
+    assert [text.split(":")[0].rpartition("/")[2] for text in caught.value.faults] == ["empty", "nix"]
+
+
+def test_labels_must_be_as_many_as_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="1 run directories need as many labels"):
+        plot_loss(a_run(tmp_path / "a", [1]), labels=["A", "B"])
+
+
+def test_the_average_starts_at_the_first_value_and_follows() -> None:
+    assert smoothed([(1, 4.0), (2, 4.0)], span=30) == [(1, 4.0), (2, 4.0)]
+    assert smoothed([(1, 0.0), (2, 3.0)], span=3)[1][1] == pytest.approx(2.0)

@@ -1,0 +1,114 @@
+"""The arguments of a class or function, read from its source and compared with the real thing where it is installed."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from training_hub.params import Params
+from training_hub.signature import arguments
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> tuple[str, ...]:
+    """A package that passes names on in the ways that libraries do; returns the folders to search."""
+    files = {
+        "lib/__init__.py": """
+            from typing import TYPE_CHECKING
+            if TYPE_CHECKING:
+                from .inner import Config, function
+                from lib.inner import Config as Renamed
+            else:
+                import sys
+            try:
+                from other import Elsewhere
+            except ImportError:
+                Elsewhere = None
+            """,
+        "lib/inner/__init__.py": "from .config import *\nfrom .config import Config, function\n",
+        "lib/inner/config.py": """
+            from dataclasses import dataclass, field
+            from typing import ClassVar
+            from ..base import Base
+            import lib.base as base
+
+            @dataclass
+            class Config(Base):
+                lr: float = 1e-5
+                size: "int | None" = field(default=None, metadata={"help": "x"})
+                names: list[str] = field(default_factory=list)
+                kind: ClassVar[str] = "x"
+                _private: int = 0
+                not_annotated = 3
+
+                def method(self, argument: int) -> None: ...
+
+            def function(first, second: int = 2, *rest: int, third: str = "", **others: int) -> None: ...
+            """,
+        "lib/base.py": """
+            class Base(Root):
+                seed: int = 42
+                lr: int = 1
+
+            class Root: ...
+            """,
+        "other.py": "class Elsewhere:\n    here: bool = True\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    return (str(tmp_path),)
+
+
+CONFIG = {"seed": "int", "lr": "float", "size": "'int | None'", "names": "list[str]"}
+
+
+@pytest.mark.parametrize("target", ["lib.inner.config.Config", "lib.inner.Config", "lib.Config", "lib.Renamed"])
+def test_fields_are_found_through_every_door_inherited_ones_included(target: str, library: tuple[str, ...]) -> None:
+    assert arguments(target, library) == CONFIG
+
+
+def test_a_name_from_another_package_is_found(library: tuple[str, ...]) -> None:
+    assert arguments("lib.Elsewhere", library) == {"here": "bool"}
+
+
+def test_a_function_has_the_parameters_that_can_be_given_by_name(library: tuple[str, ...]) -> None:
+    assert arguments("lib.function", library) == {"first": "", "second": "int", "third": "str"}
+
+
+@pytest.mark.parametrize(
+    "target", ["lib.Nothing", "lib.nowhere.Config", "nolib.Config", "Config", "lib.", "", ".", "lib..x"]
+)
+def test_what_is_not_there_has_no_arguments_to_tell(target: str, library: tuple[str, ...]) -> None:
+    assert arguments(target, library) is None
+
+
+def test_a_function_of_the_standard_library_is_read_as_it_is() -> None:
+    assert list(arguments("shutil.copytree") or ()) == list(inspect.signature(shutil.copytree).parameters)
+
+
+def test_a_pydantic_class_is_read_as_it_is() -> None:
+    assert list(arguments("training_hub.params.Params") or ()) == list(Params.model_fields)
+
+
+@pytest.mark.needs("trl")
+def test_the_fields_are_those_of_the_installed_library() -> None:
+    code = "import trl, dataclasses; print(*(field.name for field in dataclasses.fields(trl.SFTConfig) if field.init))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert sorted(arguments("trl.SFTConfig") or ()) == sorted(done.stdout.split())
+
+
+@pytest.mark.needs("trl")
+def test_reading_imports_nothing() -> None:
+    code = (
+        "import sys; from training_hub.signature import arguments; assert arguments('trl.SFTConfig'); "
+        "print([name for name in ('trl', 'torch', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
