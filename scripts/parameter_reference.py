@@ -1,0 +1,150 @@
+"""Write docs/reference/parameters.md from the classes that hold the parameters and the defaults of `conf/`.
+
+Run it after a change of either: python scripts/parameter_reference.py. A test compares the page with what it makes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from training_hub import catalogue, train
+from training_hub.config.choices import options
+from training_hub.config.compose import Composition
+from training_hub.launchers.torchrun import INHERITED
+from training_hub.params import Params, aliases, unit
+from training_hub.tools.explain import text
+from training_hub.tools.help import default_text, type_text
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "parameters.md"
+SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+REPEATED = re.compile(r"\$\{[\w.]+\}")
+NOW = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
+
+OPENING = """\
+# Parameters
+
+<!-- Made by scripts/parameter_reference.py; edit the classes or conf/, then run it again. -->
+
+Every parameter is typed as `NAME=VALUE` on the command line, written as `NAME: VALUE` in an experiment, and given as
+`NAME=VALUE` to the Python functions. A name in brackets means the same parameter. A parameter that the chosen algorithm
+and backend do not use is refused; `python -m training_hub explain` shows what each one becomes.
+
+`required` marks a parameter without a default. The order of groups is that of ownership: what every algorithm has, what
+one algorithm adds, what the launcher adds. How to type them: [Command line](command-line.md).
+"""
+SETTINGS = """\
+## Settings of the config groups
+
+What has no parameter of its own is set under the name of its group, for example `data.too_long=error`. Settings that
+merely repeat a parameter are left out: set the parameter. A default in `${...}` follows from the parameters in it.
+"""
+ARGUMENTS = """\
+## From parameters to arguments
+
+One table for each pair of algorithm and backend, as its recipe states it. `${lr}` is the value of the parameter `lr`;
+`${name:...}` calls a function of [resolvers.py](../../training_hub/config/resolvers.py). Every other argument of the
+library can be set as `recipe.NAME=VALUE`, unless the worker sets it itself: then the message names what to use.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    for name in (*INHERITED, "MASTER_ADDR", "MASTER_PORT"):  # what a surrounding torchrun sets would pass for defaults
+        os.environ.pop(name, None)
+    pairs = [(algorithm, backend) for algorithm in options("algorithm") for backend in options(f"recipe/{algorithm}")]
+    composed = {pair: train.composed([f"algorithm={pair[0]}", f"backend={pair[1]}"]) for pair in pairs}
+    any_pair = next(iter(composed.values()))
+    parts = [OPENING, "## Every algorithm\n", *_parameters(any_pair, Params, Params.model_fields)]
+    firsts = {algorithm: composed[algorithm, backend] for algorithm, backend in reversed(pairs)}
+    for algorithm, first in sorted(firsts.items()):
+        own = catalogue.algorithm_of(first).Params
+        adapter = catalogue.adapter_of(first).Params
+        names = [name for name in own.model_fields if name not in {*Params.model_fields, *adapter.model_fields}]
+        parts += [f"\n## algorithm={algorithm}\n", *_parameters(first, own, names)]
+        if set(adapter.model_fields) & set(own.model_fields):
+            name = first.choices["adapter"]
+            parts += [f"\nand the parameters of [adapter={name}](#adapter{name})."]
+    for adapter in (name for name in options("adapter") if name != "none"):
+        chosen = train.composed([f"adapter={adapter}"])
+        owner = catalogue.adapter_of(chosen).Params
+        parts += [f"\n## adapter={adapter}\n", *_parameters(chosen, owner, owner.model_fields)]
+    for launcher in options("launcher"):
+        chosen = train.composed([f"launcher={launcher}"])
+        owner = catalogue.launcher_of(chosen).Params
+        parts += [f"\n## launcher={launcher}\n", *_parameters(chosen, owner, owner.model_fields)]
+    parts += [f"\n{SETTINGS}", *_all_settings(any_pair, list(composed.values()))]
+    parts += [ARGUMENTS]
+    for (algorithm, backend), each in composed.items():
+        target = each.cfg.recipe.get("_target_")
+        parts += [f"### {algorithm} on {backend}: `{target}`\n", *_arguments(each, "recipe"), ""]
+        if inner := OmegaConf.select(each.cfg, "adapter.peft._target_"):
+            parts += [f"and of the adapter, as `adapter.peft.NAME`: `{inner}`\n", *_arguments(each, "adapter.peft"), ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _all_settings(any_pair: Composition, pairs: Sequence[Composition]) -> list[str]:
+    schema = catalogue.schema_of(any_pair)
+    lines = []
+    for group in ("model", "data"):
+        lines += [f"### {group}\n", *_settings(any_pair, group, schema.nodes[group]), ""]
+    for backend, each in {each.choices["backend"]: each for each in pairs}.items():
+        lines += [f"### backend={backend}\n", *_settings(each, "backend", catalogue.backend_of(each).Node), ""]
+    return lines
+
+
+def _parameters(composition: Composition, owner: type[BaseModel], names: Iterable[str]) -> list[str]:
+    other = {own: alias for alias, own in aliases(owner).items()}
+    rows = []
+    for name in names:
+        field = owner.model_fields[name]
+        shown = f"`{name}`" + (f" (`{other[name]}`)" if name in other else "")
+        default = NOW.sub("DATE_TIME", default_text(composition, name))
+        rows.append(
+            (shown, _kind(field), default if default == "required" else f"`{default}`", field.description or "")
+        )
+    return _table(("parameter", "type", "default", "meaning"), rows)
+
+
+def _settings(composition: Composition, group: str, owner: type[BaseModel]) -> list[str]:
+    """The settings of a node, but for those that repeat another key of the config."""
+    node = OmegaConf.to_container(composition.cfg[group], resolve=False)
+    assert isinstance(node, dict)
+    rows = [
+        (f"`{group}.{name}`", _kind(field), f"`{text(node[name])}`", field.description or "")
+        for name, field in owner.model_fields.items()
+        if name in node and not REPEATED.fullmatch(str(node[name]))
+    ]
+    return _table(("setting", "type", "default", "meaning"), rows)
+
+
+def _arguments(composition: Composition, path: str) -> list[str]:
+    node = OmegaConf.to_container(OmegaConf.select(composition.cfg, path), resolve=False)
+    assert isinstance(node, dict)
+    rows = [(f"`{name}`", f"`{text(value)}`") for name, value in node.items() if name != "_target_"]
+    return _table(("argument", "value"), rows)
+
+
+def _kind(field: FieldInfo) -> str:
+    """Type, unit and bounds: `int or null, steps, > 0`."""
+    found = [
+        (getattr(bound, key), sign) for bound in field.metadata for key, sign in SIGNS.items() if hasattr(bound, key)
+    ]
+    bounds = [f"{sign} {value:,}" for value, sign in found]
+    return ", ".join(filter(None, [type_text(field.annotation), unit(field), *bounds]))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page())
