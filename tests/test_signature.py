@@ -49,6 +49,14 @@ def library(tmp_path: Path) -> tuple[str, ...]:
 
                 def method(self, argument: int) -> None: ...
 
+            class Plain:
+                kind: str = "x"
+
+                def __init__(self, model: str, dtype=None) -> None: ...
+
+            class Wide(Base):
+                def __init__(self, size: int, **others) -> None: ...
+
             def function(first, second: int = 2, *rest: int, third: str = "", **others: int) -> None: ...
             """,
         "lib/base.py": """
@@ -72,6 +80,11 @@ CONFIG = {"seed": "int", "lr": "float", "size": "'int | None'", "names": "list[s
 @pytest.mark.parametrize("target", ["lib.inner.config.Config", "lib.inner.Config", "lib.Config", "lib.Renamed"])
 def test_fields_are_found_through_every_door_inherited_ones_included(target: str, library: tuple[str, ...]) -> None:
     assert arguments(target, library) == CONFIG
+
+
+def test_a_class_with_an_init_of_its_own_has_the_arguments_of_that(library: tuple[str, ...]) -> None:
+    assert arguments("lib.inner.config.Plain", library) == {"model": "str", "dtype": ""}
+    assert arguments("lib.inner.config.Wide", library) == {"seed": "int", "lr": "int", "size": "int"}
 
 
 def test_a_name_from_another_package_is_found(library: tuple[str, ...]) -> None:

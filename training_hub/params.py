@@ -15,9 +15,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 
-def param(meaning: str, unit: str = "", aliases: tuple[str, ...] = (), **bounds: Any) -> Any:
-    """Describe a parameter. aliases: its names elsewhere; bounds: as for pydantic's Field (gt, ge, lt, le)."""
-    return Field(description=meaning, json_schema_extra={"unit": unit, "aliases": list(aliases)}, **bounds)
+def param(
+    meaning: str, unit: str = "", aliases: tuple[str, ...] = (), beside: tuple[str, ...] = (), **bounds: Any
+) -> Any:
+    """Describe a parameter.
+
+    aliases: its names elsewhere; beside: parameters without one of which it has no effect; bounds: as for pydantic's
+    Field (gt, ge, lt, le).
+    """
+    extra = {"unit": unit, "aliases": list(aliases), "beside": list(beside)}
+    return Field(description=meaning, json_schema_extra=extra, **bounds)  # type: ignore[arg-type]
 
 
 def _as_text(value: object) -> object:
@@ -85,7 +92,12 @@ class Params(Checked):
     save_steps: int | None = param("steps between two checkpoints; null: only the final one", unit="steps", gt=0)
     checkpoint_at_epoch: bool = param("save a checkpoint at the end of every epoch")
     save_final_checkpoint: bool = param("save the model at the end")
-    save_total_limit: int | None = param("intermediate checkpoints to keep; null: all", unit="checkpoints", gt=0)
+    save_total_limit: int | None = param(
+        "intermediate checkpoints to keep; null: all",
+        unit="checkpoints",
+        beside=("save_steps", "checkpoint_at_epoch"),
+        gt=0,
+    )
     sample_prompts: list[Text] = param("prompts that the model answers before and after training")
 
 
@@ -145,6 +157,11 @@ def aliases(owner: type[BaseModel]) -> dict[str, str]:
 def unit(field: FieldInfo) -> str:
     """The unit of a parameter, "" where it has none."""
     return str(_extra(field).get("unit", ""))
+
+
+def beside(field: FieldInfo) -> list[str]:
+    """Parameters without one of which this one has no effect; [] where it always has one."""
+    return list(_extra(field).get("beside", ()))
 
 
 def names_in_python(owner: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -17,8 +17,9 @@ from typing import Any
 def arguments(target: str, search_path: tuple[str, ...] = ()) -> dict[str, str] | None:
     """Name and annotation of every argument of `package.module.Name`: dataclass or pydantic fields, or parameters.
 
-    Inherited fields are included. Of a module that is run as a script: its command-line options, `-` as `_`.
-    search_path: folders that hold packages, default sys.path. None where the source is not found.
+    Inherited fields are included; of a class with an `__init__` of its own it is the parameters of that. Of a module
+    that is run as a script: its command-line options, `-` as `_`. search_path: folders that hold packages, default
+    sys.path. None where the source is not found.
     """
     folders = search_path or tuple(sys.path)
     module, _, name = target.rpartition(".")
@@ -106,6 +107,8 @@ def _arguments(file: Path, name: str, search_path: tuple[str, ...]) -> dict[str,
             annotation = _text(statement.annotation)
             if not annotation.startswith("ClassVar") and not statement.target.id.startswith("_"):
                 fields[statement.target.id] = annotation
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            return (fields if statement.args.kwarg else {}) | _parameters(statement)
     return fields
 
 

@@ -29,6 +29,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["max_seq_len=128", "data.max_seq_len=256"],
         ["max_seq_len=128: data.max_seq_len=256 is set as well; keep one of the two"],
     ),
+    "a limit for checkpoints that are never saved": (
+        ["save_total_limit=2"],
+        ["save_total_limit=2: has no effect without save_steps or checkpoint_at_epoch; add one, or drop it"],
+    ),
     "a derived setting": (
         ["launcher.world_size=3"],
         ["launcher.world_size=3: follows from nnodes and nproc_per_node; set nnodes and nproc_per_node"],
@@ -99,6 +103,11 @@ def test_a_broken_config_of_the_model_is_refused(cli: Cli, good: list[str], fold
     done = cli("plan", *good)
     expected = "model_path=model: its config.json is not valid JSON; download the model anew"
     assert (done.returncode, lines(done.stderr)) == (2, [expected])
+
+
+@pytest.mark.parametrize("words", [["save_total_limit=2", "save_steps=5"], ["save_total_limit=null"]])
+def test_a_limit_for_checkpoints_that_are_saved_is_fine(words: list[str], cli: Cli, good: list[str]) -> None:
+    assert cli("plan", *good, *words).returncode == 0
 
 
 def test_the_order_of_faults_is_the_same_every_time(cli: Cli, good: list[str]) -> None:

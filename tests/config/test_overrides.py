@@ -93,6 +93,8 @@ def test_a_path_that_looks_like_a_reference_reaches_the_node_that_reads_it() -> 
 
 def test_numbers_of_numpy_become_plain_ones() -> None:
     assert same(there_and_back([np.float64(1e-5), np.int64(3), np.float32(0.5)]), [1e-05, 3, 0.5])
+    assert same(there_and_back([np.bool_(True), np.array([1, 2]), np.array(0.5)]), [True, [1, 2], 0.5])
+    assert override_texts({"packing": np.bool_(False)}, GROUPS) == ["packing=false"]
 
 
 @pytest.mark.parametrize("value", [["jsonl", 3], 3, object], ids=repr)

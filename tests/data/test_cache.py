@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from training_hub.data.cache import Report, cached, default_folder, fingerprint, key_of
+from training_hub.data.cache import Report, cached, fingerprint, key_of
+from training_hub.data.place import cache_folder
 
 ASK = """
 import sys, time
@@ -81,6 +82,6 @@ def test_a_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
 
 def test_the_cache_stands_where_caches_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "training_hub" / "data"
+    assert cache_folder() == tmp_path / "training_hub" / "data"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_folder() == Path.home() / ".cache" / "training_hub" / "data"
+    assert cache_folder() == Path.home() / ".cache" / "training_hub" / "data"

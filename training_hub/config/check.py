@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,6 +14,7 @@ from training_hub.config.schema import Schema
 from training_hub.config.unknown import deleted, derived, owned, unknown
 from training_hub.config.values import dependent, plain, root_values, wrong_nodes, wrong_values
 from training_hub.errors import enumerate_names, fault, subject
+from training_hub.params import beside
 
 
 def check(composition: Composition, schema: Schema, allow_missing: bool = False) -> list[str]:
@@ -31,7 +33,7 @@ def check(composition: Composition, schema: Schema, allow_missing: bool = False)
         wrong += [text for owner in schema.params for text in wrong_values(owner, values, "")]
         faulty = schema.parameters() - values.keys() | {subject(text) for text in wrong}
         wrong += wrong_nodes(cfg, composition, schema, dependent(cfg, faulty))
-    return faults + wrong + (doubled(composition) or unused(composition, schema))
+    return faults + wrong + (doubled(composition) or unused(composition, schema) or idle(composition, schema, values))
 
 
 def missing_parameters(composition: Composition) -> list[str]:
@@ -70,6 +72,17 @@ def unused(composition: Composition, schema: Schema) -> list[str]:
     return [
         fault(key, shown(composition, key), f"{pair} does not use it{place_of(composition, key)}", "drop it")
         for key in sorted(user_keys(composition) & parameters - used - own)
+    ]
+
+
+def idle(composition: Composition, schema: Schema, values: Mapping[str, Any]) -> list[str]:
+    """Parameters that the user set and that have no effect without others, none of which is set."""
+    fields = {name: field for owner in schema.params for name, field in owner.model_fields.items()}
+    needs = {name: beside(field) for name, field in fields.items() if name in user_keys(composition)}
+    return [
+        fault(name, shown(composition, name), f"has no effect without {' or '.join(others)}", "add one, or drop it")
+        for name, others in sorted(needs.items())
+        if others and values.get(name) is not None and not any(values.get(other) for other in others)
     ]
 
 

@@ -61,6 +61,8 @@ class Composition:
     def as_typed(self, text: str) -> str:
         """A fault about a parameter under the name that the user gave it."""
         key, equals, rest = text.partition("=")
+        follows = {node: name for source in self.sources for node, name in source.follows.items()}
+        key = follows[key] if key not in self.typed and follows.get(key) in self.typed.values else key
         return f"{self.typed.written.get(key, key)}={rest}" if equals else text
 
 

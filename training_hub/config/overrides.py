@@ -41,11 +41,13 @@ def _options(group: str, value: Any) -> str:
 
 
 def _text(name: str, value: Any) -> str:
+    if hasattr(value, "tolist"):  # numpy's and torch's numbers, truths and arrays
+        value = value.tolist()
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, numbers.Real):  # numpy's scalars too, whose repr is no number
+    if isinstance(value, numbers.Real):  # fractions too, whose repr is no number
         return repr(int(value) if isinstance(value, numbers.Integral) else float(value))
     if isinstance(value, str | os.PathLike):
         return _quoted(os.fspath(value))

@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 
 from training_hub import hardware
 from training_hub.data.check import check as check_data
+from training_hub.data.check import renders
+from training_hub.data.place import cache_folder
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.run import RunDir
 
@@ -53,8 +55,10 @@ def preflight(
 def inputs(config: Mapping[str, Any], faulty: Collection[str]) -> list[str]:
     """Faults of what a run reads: the model and the data."""
     checks = (
-        (("model.path", "model_path"), lambda: _model(config["model"])),
+        (("model.path", "model_path"), lambda: model_faults(config["model"])),
         (("data", "data_path", "eval_data_path"), lambda: check_data(dict(config["data"]))),
+        (("data", "data_path", "eval_data_path", "model.path", "model_path"), lambda: _template(config)),
+        (("data.cache_dir",), lambda: _cache(config["data"])),
     )
     return _sound_checks(config, faulty, checks)
 
@@ -119,7 +123,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _model(node: Mapping[str, Any]) -> list[str]:
+def model_faults(node: Mapping[str, Any]) -> list[str]:
     """A folder must hold a model; what is no folder must at least look like an id on the hub."""
     path = str(node["path"])
     folder = Path(path).expanduser()
@@ -150,6 +154,36 @@ def _model_config(path: str) -> list[str]:
     except (OSError, ValueError):
         sound = False
     return [] if sound else [fault("model_path", path, "its config.json is not valid JSON", "download the model anew")]
+
+
+def _template(config: Mapping[str, Any]) -> list[str]:
+    """Whether a model folder has a chat template, where the rows are conversations."""
+    path, data = str(config["model"]["path"]), config["data"]
+    if data["chat_template"] or _has_template(Path(path).expanduser()) or not renders(data):
+        return []
+    rule = "its tokenizer has no chat template, and the rows are conversations"
+    return [fault("model_path", path, rule, "give one with data.chat_template=FILE.jinja")]
+
+
+def _has_template(folder: Path) -> bool:
+    """Whether there is a template, or may be one: what is no folder, or has code of its own, only the worker knows."""
+    known = folder / "tokenizer_config.json"
+    if any(folder.glob("*chat_template*")) or not known.is_file():
+        return True
+    try:
+        return bool({"chat_template", "auto_map"} & json.loads(known.read_bytes()).keys())
+    except (OSError, ValueError, AttributeError):
+        return True
+
+
+def _cache(data: Mapping[str, Any]) -> list[str]:
+    """Whether prepared data can be kept."""
+    folder = cache_folder(data["cache_dir"])
+    parent = hardware.existing_parent(folder)
+    if parent.is_dir() and os.access(parent, os.R_OK | os.W_OK | os.X_OK):
+        return []
+    rule = f"{parent} cannot be written" if parent.is_dir() else f"{parent} is a file"
+    return [fault("data.cache_dir", folder, rule, "give another folder")]
 
 
 def _in_hub_cache(model_id: str) -> bool:

@@ -16,11 +16,13 @@ from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
 def parse(text: str) -> Override:
     """One override. ConfigError for bad grammar, and for several values where one is wanted."""
+    way = "write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
     try:
         parsed = OverridesParser.create().parse_override(text)
     except HydraException:
-        way = "write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
         raise ConfigError(f"{text}: not a setting; {way}") from None
+    if not parsed.key_or_group:
+        raise ConfigError(f"{text}: not a setting; {way}")
     if parsed.is_sweep_override():
         raise ConfigError(f"{text}: several values are a sweep; add -m, or quote the value if it is one text")
     return parsed

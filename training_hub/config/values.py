@@ -63,6 +63,8 @@ def _rule(message: str) -> str:
     """Pydantic's sentence in ours: "Input should be greater than 0" -> "must be greater than 0"."""
     if message.startswith("String should have at least 1 character"):
         return "is empty"
+    if message.startswith("List should have at least 1 item"):
+        return "must have at least 1 item"
     text = message.replace("Input should be", "must be").replace("a valid integer", "a whole number")
     text = text.replace("a valid number", "a number").replace("a valid string", "text")
     return text.replace("a valid boolean", "true or false").replace("a valid list", "a list, e.g. [a,b]")

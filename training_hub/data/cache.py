@@ -60,11 +60,6 @@ def _build(place: Path, build: Callable[[Path], Report]) -> None:
         raise
 
 
-def default_folder() -> Path:
-    """`training_hub/data` in $XDG_CACHE_HOME, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "training_hub" / "data"
-
-
 def key_of(**parts: Any) -> str:
     """A name for a combination of JSON-able values and of the code that works on them."""
     sources = sorted(Path(__file__).parent.glob("*.py"))

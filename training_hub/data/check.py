@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from training_hub.data.formats import columns_of, format_of, recognise, row_fault
+from training_hub.data.formats import columns_of, format_of, is_conversation, recognise, row_fault
 from training_hub.data.read import EXTENSIONS, Malformed, is_hub_id, read_rows, unit_of
 from training_hub.errors import enumerate_names, fault
 
@@ -43,6 +43,16 @@ def setting_faults(data: Mapping[str, Any]) -> list[str]:
     if data["chat_template"] is not None and not Path(data["chat_template"]).is_file():
         faults.append(fault("data.chat_template", data["chat_template"], "no such file"))
     return faults
+
+
+def renders(data: Mapping[str, Any]) -> bool:
+    """Whether the rows that are here are conversations, by the first of them: these need a chat template."""
+    here = [path for path in (data["path"], data["eval_path"]) if path is not None and Path(path).is_file()]
+    rows = (row for path in here for _, row in islice(read_rows(path), 1) if not isinstance(row, Malformed))
+    try:
+        return any(is_conversation(row, data) for row in rows)
+    except (ValueError, OSError, ImportError):  # `check` says what is wrong
+        return False
 
 
 def _check_source(name: str, path: str, data: Mapping[str, Any]) -> list[str]:
@@ -121,6 +131,10 @@ class Inspection:
             return self._say(rule, _way_out(form))
         if form != "document" and data["block_size"] is not None:
             return fault("data.block_size", data["block_size"], f"only documents are cut into blocks, not {form} rows")
+        for own in ("messages", "document"):
+            column = data[f"{own}_column"]
+            if own not in (form, column):
+                return fault(f"data.{own}_column", column, f"the rows have the format {form}", "drop it")
         if form == "tokens" and data["chat_template"] is not None:
             return fault("data.chat_template", data["chat_template"], "the rows are tokens already", "drop it")
         masked_already = form in ("document", "tokens", "preference")

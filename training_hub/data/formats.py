@@ -40,6 +40,14 @@ def format_of(row: Row, data: Mapping[str, Any]) -> str | None:
     return recognise(row)
 
 
+def is_conversation(row: Row, data: Mapping[str, Any]) -> bool:
+    """Whether a row is messages, or a prompt of messages and what follows it."""
+    form = format_of(row, data)
+    return form == "messages" or (
+        form in ("prompt_completion", "preference") and isinstance(decoded(row.get("prompt")), list)
+    )
+
+
 def row_fault(row: Row, form: str, data: Mapping[str, Any]) -> str | None:
     """Say what is wrong with one row of the given format; None where nothing is.
 

@@ -13,10 +13,11 @@ import tokenizers
 import transformers
 
 from training_hub.data.build import Build
-from training_hub.data.cache import Report, cached, default_folder, fingerprint, key_of
+from training_hub.data.cache import Report, cached, fingerprint, key_of
 from training_hub.data.chat import ChatTemplate
 from training_hub.data.check import setting_faults
 from training_hub.data.encode import Encoder
+from training_hub.data.place import cache_folder
 from training_hub.data.rows import PreferenceRows, TokenRows
 from training_hub.errors import ConfigError, fault
 
@@ -82,7 +83,7 @@ def _source(
     content = _fingerprint(name, path)
     split = [fraction, encoder.data["seed"]] if fraction else None
     build = Build(encoder, name, path, content, fraction)
-    cache = Path(encoder.data["cache_dir"] or default_folder())
+    cache = cache_folder(encoder.data["cache_dir"])
     folder, report = cached(cache, key_of(content=content, split=split, **depends_on), build)
     kind = PreferenceRows if report["format"] == "preference" else TokenRows
     parts = [

@@ -9,28 +9,20 @@ from typing import Any
 
 from rich.console import Console
 from rich.text import Text
-from transformers import AutoTokenizer
 
 from training_hub.data.prepare import prepare
 from training_hub.data.rows import PreferenceRows, TokenRows
 from training_hub.data.show import histogram, render
-from training_hub.errors import ConfigError, HubError, fault
+from training_hub.errors import HubError
+from training_hub.workers.tokenizer import load as load_tokenizer
 
 
 def main() -> int:
     """Show; returns 0, or 2 where the data is wrong."""
     request = json.load(sys.stdin)
     model, data = request["model"], request["data"]
-    where = {"revision": model["revision"], "trust_remote_code": model["trust_remote_code"]}
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(model["path"], **where)
-    except Exception as error:  # the library that parses the file raises bare Exception
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        print(fault("model_path", model["path"], f"its tokenizer does not load: {reason}"), file=sys.stderr)
-        return ConfigError.exit_status
-    if data["chat_template"]:
-        tokenizer.chat_template = Path(data["chat_template"]).read_text()
-    try:
+        tokenizer = load_tokenizer(model, data["chat_template"])
         prepared = prepare(tokenizer, data)
     except HubError as error:
         print(error, file=sys.stderr)

@@ -15,6 +15,7 @@ from training_hub.workers.script import checkpoints, rows
 from training_hub.workers.script.follow import Follower
 from training_hub.workers.script.library import Library
 from training_hub.workers.script.process import Ended, Script, machine
+from training_hub.workers.tokenizer import load as load_tokenizer
 
 
 def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: Library) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
     first = machine(command) == 0
     if first:
         checkpoints.clear(run)
-    data = prepare(rows.load_tokenizer(config), config["data"])
+    data = prepare(load_tokenizer(config["model"]), config["data"])
     fits(data, library)
     rows.write(run, data)
     steps = library.total_steps(len(data.train))

@@ -9,23 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.data.prepare import Prepared
-from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
 
 IGNORED = -100
-
-
-def load_tokenizer(config: dict[str, Any]) -> Any:
-    """The model's tokenizer. ConfigError where it cannot be loaded."""
-    from transformers import AutoTokenizer
-
-    node = config["model"]
-    try:
-        return AutoTokenizer.from_pretrained(node["path"], trust_remote_code=node["trust_remote_code"])
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        way = "give a folder in Hugging Face format or an id on the hub (private models: set HF_TOKEN)"
-        raise ConfigError(fault("model_path", node["path"], reason, way)) from error
 
 
 def save_chat_template(config: dict[str, Any], checkpoint: Path) -> None:

@@ -11,6 +11,7 @@ from transformers.utils import logging
 
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.run import RunDir
+from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.trl import adapter, answers, attention, models, outcome, settle
 from training_hub.workers.trl.steps import Steps
 from training_hub.workers.trl.stop import StopOnSignal
@@ -54,7 +55,7 @@ def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, 
     logging.disable_progress_bar()
     settled = settle.settle(config["recipe"]) | {"threads": settle.share_cores()}
     args = kind(**arguments(run, config["recipe"], settled, kind, owned))
-    tokenizer = models.load_tokenizer(config)
+    tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
     answers.check(config["backend"]["sample_prompts"], tokenizer)
     with args.main_process_first(desc="preparing the rows"):
         data = prepare(tokenizer, config["data"])

@@ -15,7 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
-from training_hub.data.cache import cached, default_folder
+from training_hub.data.cache import cached
+from training_hub.data.place import cache_folder
 
 
 @contextlib.contextmanager
@@ -26,7 +27,7 @@ def from_cache(model: PreTrainedModel, names: list[str], cache_dir: str | None) 
     """
     weights = [model.get_parameter(f"{name}.weight").detach() for name in names]
     key = f"svd-{fingerprint(weights)}"
-    folder, _ = cached(Path(cache_dir or default_folder()), key, lambda folder: decompose(weights, folder))
+    folder, _ = cached(cache_folder(cache_dir), key, lambda folder: decompose(weights, folder))
     files = {weight.data_ptr(): folder / f"{number}.safetensors" for number, weight in enumerate(weights)}
     module: Any = peft.tuners.osf.layer
     computed = module.decompose_weight_matrix
