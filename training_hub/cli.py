@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from training_hub.errors import ConfigError, HubError, enumerate_names, suggestion
+from training_hub.errors import ConfigError, HubError, enumerate_names, nearest, suggestion
 
 VERBS = {
     "train": "train (the default verb)",
@@ -16,6 +16,8 @@ VERBS = {
     "plan": "show everything that train would do; nothing is run or written",
     "validate": "prepare the data and show it: counts, lengths, first rows with the trained tokens highlighted",
     "list": "algorithms, backends, which pairs exist, and what this machine has for them",
+    "export": "write a run's result as a plain model, adapters merged, with a model card; and prove that it speaks",
+    "interpolate": "write a mixture of two checkpoints of one model",
     "doctor": "check this machine against what the chosen algorithm and backend need",
 }
 # Flags of Hydra's that take a value, and those that do not.
@@ -58,6 +60,11 @@ def _dispatch(words: list[str]) -> int:
         from training_hub import __version__
 
         print(__version__)
+        return 0
+    if names & {"--help", "-h"} and verb in ("export", "interpolate"):
+        from training_hub.tools.export import help_of
+
+        print(help_of(verb, VERBS[verb]))
         return 0
     if names & {"--help", "-h"}:
         from training_hub.tools.help import help_text
@@ -122,9 +129,17 @@ def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
         elif name in _PLAIN | {"--help", "-h", "--version"}:
             flags.append((name, None))
         else:
-            known = [*_VALUED, *_PLAIN, "--help", "--version", "--debug"]
-            raise ConfigError(f"{word}: no such flag; {suggestion(name, known) or 'see --help'}")
+            raise ConfigError(f"{word}: no such flag; {_way_out(name, value)}")
     return flags, rest
+
+
+def _way_out(flag: str, value: str) -> str:
+    """What may be meant by a flag that does not exist: other programs' settings are flags."""
+    known = [*_VALUED, *_PLAIN, "--help", "--version", "--debug"]
+    if close := nearest(flag.strip("-"), [each[2:] for each in known if each.startswith("--")]):
+        return f"did you mean --{close}?"
+    setting = flag.strip("-").replace("-", "_")
+    return f"a setting has no dashes: {setting}={value}" if value and setting else "see --help"
 
 
 def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
@@ -134,6 +149,8 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
         "plan": _plan,
         "validate": _validate,
         "list": _list,
+        "export": _export,
+        "interpolate": _interpolate,
         "doctor": _doctor,
     }
 
@@ -178,6 +195,25 @@ def _list(overrides: list[str], folders: list[str]) -> int:
         raise ConfigError(f"{(overrides or folders)[0]}: list takes no settings; drop it")
     print(listing())
     return 0
+
+
+def _export(words: list[str], folders: list[str]) -> int:
+    from training_hub.tools.export import export
+
+    _refuse_folders("export", folders)
+    return export(words)
+
+
+def _interpolate(words: list[str], folders: list[str]) -> int:
+    from training_hub.tools.export import interpolate
+
+    _refuse_folders("interpolate", folders)
+    return interpolate(words)
+
+
+def _refuse_folders(verb: str, folders: list[str]) -> None:
+    if folders:
+        raise ConfigError(f"--config-dir={folders[0]}: {verb} reads no config groups; drop it")
 
 
 def _doctor(overrides: list[str], folders: list[str]) -> int:

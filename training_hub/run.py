@@ -97,6 +97,12 @@ class RunDir:
         except (OSError, ValueError, AttributeError):
             return False
 
+    @classmethod
+    def around(cls, checkpoint: str | os.PathLike[str]) -> RunDir | None:
+        """The run that a checkpoint lies in, None where it lies in none."""
+        run = cls(Path(checkpoint).absolute().parents[1])
+        return run if run.exists() and run.checkpoints == Path(checkpoint).absolute().parent else None
+
     def is_free(self) -> bool:
         """Whether the folder is missing or empty, so that a run may begin in it."""
         return not self.path.exists() or (self.path.is_dir() and set(self.path.iterdir()) <= {self.lock})

@@ -112,6 +112,20 @@ def test_the_tokenizer_is_saved_with_the_model(runs: Runs) -> None:
         assert AutoTokenizer.from_pretrained(runs(name).final_checkpoint).chat_template
 
 
+@pytest.mark.parametrize("name", ["mini-trainer", "osft", "instructlab"])
+def test_what_a_library_saved_is_exported(runs: Runs, tmp_path: Path, name: str) -> None:
+    from training_hub.workers.export.__main__ import fulfil
+
+    run = runs(name)
+    request = {"source": str(run.final_checkpoint), "run": str(run.path), "output_dir": str(tmp_path / "out")}
+    fulfil(request | {"model_path": None, "dtype": "auto", "trust_remote_code": False})
+    before, after = weights(run.final_checkpoint), weights(tmp_path / "out")
+    assert before.keys() == after.keys()
+    assert all(before[key].equal(after[key]) for key in before)
+    assert f"| {ROWS} |" in (tmp_path / "out" / "README.md").read_text()
+    assert {file.suffix for file in (tmp_path / "out").iterdir()} <= {".json", ".jinja", ".safetensors", ".md"}
+
+
 def test_checkpoints_of_epochs_lie_beside_the_final_one(runs: Runs) -> None:
     names = sorted(path.name for path in runs("mini-trainer").checkpoints.iterdir())
     assert names == ["final", "samples_13.0", "samples_26.0"]

@@ -13,6 +13,7 @@ import pytest
 from tests.cli.conftest import Cli
 
 SWEEP = "several values are a sweep; add -m, or quote the value if it is one text"
+NO_SETTING = "not a setting; write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
 FORMATS = "'auto', 'messages', 'prompt_completion', 'alpaca', 'document', 'tokens' or 'preference'"
 HERE = "{folder}"
 
@@ -62,7 +63,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "a deleted parameter": (["~lr"], ["~lr: a parameter cannot be deleted; set it to null or to its default"]),
     "bad grammar": (
         ["lr=[1"],
-        ["lr=[1: not a setting; write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"],
+        [f"lr=[1: {NO_SETTING}"],
     ),
     "a sweep without -m": (["lr=1e-5,1e-6"], [f"lr=1e-5,1e-6: {SWEEP}"]),
     "two names for one parameter": (
@@ -73,7 +74,17 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "unknown flag": (["--hlep"], ["--hlep: no such flag; did you mean --help?"]),
     "another config": (["--config-name=train"], ["--config-name=train: no such flag; did you mean --config-dir?"]),
     "another conf folder": (["--config-path=/x"], ["--config-path=/x: no such flag; did you mean --config-dir?"]),
-    "a job again": (["--experimental-rerun=x"], ["--experimental-rerun=x: no such flag; see --help"]),
+    "a job again": (
+        ["--experimental-rerun=x"],
+        ["--experimental-rerun=x: no such flag; a setting has no dashes: experimental_rerun=x"],
+    ),
+    "a setting as a flag": (
+        ["--learning-rate=1"],
+        ["--learning-rate=1: no such flag; a setting has no dashes: learning_rate=1"],
+    ),
+    "a setting as a flag, its value apart": (["--lr", "1"], ["--lr: no such flag; see --help"]),
+    "a value without a name": (["=1"], [f"=1: {NO_SETTING}"]),
+    "nothing to delete": (["~=1"], [f"~=1: {NO_SETTING}"]),
     "a package of nothing": (["--package=model"], ["--package: has no meaning alone; add --cfg job, or drop it"]),
     "two flags that show": (["--info=all", "--cfg=job"], ["--info: --cfg is given as well; keep one of the two"]),
     "a sweep of one that shows": (["-m", "--cfg=job"], ["-m: --cfg is given as well; keep one of the two"]),
@@ -118,6 +129,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "an output folder below a file": (
         ["output_dir=rows.jsonl/run"],
         ["output_dir=rows.jsonl/run: {folder}/rows.jsonl is a file; choose another"],
+    ),
+    "a cache below a file": (
+        ["data.cache_dir=rows.jsonl/cache"],
+        ["data.cache_dir=rows.jsonl/cache: {folder}/rows.jsonl is a file; give another folder"],
     ),
     "an empty output folder": (["output_dir="], ["output_dir=: is empty; give a folder, or drop it"]),
     "an output folder with files of the user's": (
@@ -325,6 +340,15 @@ def test_a_folder_that_cannot_be_written_is_refused(cli: Cli, good: list[str], m
     subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
     done = cli(*good, f"output_dir={mounted}/run")
     expected = f"output_dir={mounted}/run: {mounted} cannot be written; choose another"
+    assert (done.returncode, lines(done.stderr)) == (2, [expected])
+
+
+def test_a_cache_that_cannot_be_written_is_named_before_the_run(
+    cli: Cli, good: list[str], folder: Path, mounted: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+    done = cli(*good, XDG_CACHE_HOME=str(mounted))
+    expected = f"data.cache_dir={mounted}/training_hub/data: {mounted} cannot be written; give another folder"
     assert (done.returncode, lines(done.stderr)) == (2, [expected])
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from training_hub import catalogue, train
 from training_hub.config.check import check, resolve
 from training_hub.config.preflight import inputs, install_command, missing_requirements
 from training_hub.errors import ConfigError, enumerate_names, fault, subject
+from training_hub.tools.ask import ask
 
 # Asked of the verb, not of a run: how many rows are shown, and the file that a picture of the lengths goes to.
 _ROWS, _PLOT = "rows", "plot"
@@ -43,11 +41,7 @@ def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
     if faults:
         raise ConfigError(*(composition.as_typed(text) for text in faults))
     request = {"model": config["model"], "data": config["data"], _ROWS: int(rows), _PLOT: asked.get(_PLOT)}
-    python = str(config["backend"]["python"] or sys.executable)
-    root = str(Path(__file__).resolve().parents[2])
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
-    command = [python, "-m", "training_hub.workers.validate"]
-    return subprocess.run(command, input=json.dumps(request), text=True, env=env, check=False).returncode
+    return ask("training_hub.workers.validate", request, config["backend"]["python"])
 
 
 def _picture(path: str) -> list[str]:
