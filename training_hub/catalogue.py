@@ -16,7 +16,7 @@ from training_hub.config.schema import Schema
 from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.locate import locate
-from training_hub.params import ChoiceNode, LoggerNode, ModelNode
+from training_hub.params import ChoiceNode, LoggerNode, ModelNode, SweepParams, aliases
 from training_hub.registry import AlgorithmRegistry
 from training_hub.signature import arguments
 
@@ -130,6 +130,8 @@ def _launcher(name: str) -> Any:
 
 def _owner(takes_adapter: bool, name: str) -> str | None:
     """The choice that would bring a parameter along: `algorithm=lora_sft`."""
+    if name in {**SweepParams.model_fields, **aliases(SweepParams)}:
+        return "sweeps: add -m"
     for adapter in options("adapter") if takes_adapter else ():
         if adapter != "none" and name in locate(entry("adapter", adapter, "adapter._target_")).Params.model_fields:
             return f"adapter={adapter}"

@@ -6,12 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from training_hub.errors import ConfigError, HubError, enumerate_names, nearest, suggestion
 
 VERBS = {
     "train": "train (the default verb)",
+    "resume": "resume DIR: go on with the sweep in that folder",
     "explain": "show how every parameter reaches the backend, and where its value came from",
     "plan": "show everything that train would do; nothing is run or written",
     "validate": "prepare the data and show it: counts, lengths, first rows with the trained tokens highlighted",
@@ -76,7 +76,9 @@ def _dispatch(words: list[str]) -> int:
     if names & _HYDRAS:
         _refuse_mixed(verb if typed else "", names)
         _check_completion(names, overrides)
-        from training_hub.multirun import hand_to_hydra
+        if names & {"-m", "--multirun"}:
+            return _sweep(overrides, folders)
+        from training_hub.hydra_flags import hand_to_hydra
 
         return hand_to_hydra(flags, overrides, folders)
     return _verbs()[verb](overrides, folders)
@@ -103,14 +105,26 @@ def _check_completion(names: set[str], overrides: list[str]) -> None:
 
 def _for_every_job(verb: str, overrides: list[str], folders: list[str]) -> int:
     """A verb that only shows, for each job of a sweep in turn."""
-    from training_hub.multirun import jobs_of
+    from training_hub.sweeps.expand import read
 
     if verb not in ("explain", "plan"):
         raise ConfigError(f"{verb}: not for sweeps; drop -m")
-    for number, job in enumerate(jobs_of(overrides)):
+    for number, job in enumerate(read(overrides, folders).jobs()):
         print(f"{'' if number == 0 else chr(10)}# job {number}: {' '.join(job)}")
         _verbs()[verb](job, folders)
     return 0
+
+
+def _sweep(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.sweeps.expand import plugin_of
+
+    if plugin_of(overrides):
+        from training_hub.sweeps.plugins import run_plugin_sweep
+
+        return run_plugin_sweep(overrides, folders)
+    from training_hub.sweeps.front import run_sweep
+
+    return run_sweep(overrides, folders)
 
 
 def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
@@ -145,6 +159,7 @@ def _way_out(flag: str, value: str) -> str:
 def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
     return {
         "train": _train,
+        "resume": _resume,
         "explain": _explain,
         "plan": _plan,
         "validate": _validate,
@@ -156,16 +171,22 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
 
 
 def _train(overrides: list[str], folders: list[str]) -> int:
-    from training_hub import catalogue, train
+    from training_hub import catalogue, provenance, train
 
     composition = train.composed(overrides, folders)
     if catalogue.is_python_made(composition):
         print(train.run_python_made(composition))
         return 0
-    script = Path(sys.argv[0]).name
-    program = [script] if script == "training-hub" else ["python", "-m", "training_hub"]
-    train.run(train.plan(composition), [*program, *sys.argv[1:]])
+    train.run(train.plan(composition), provenance.command_line())
     return 0
+
+
+def _resume(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.sweeps.again import command_of
+
+    if not overrides or "=" in overrides[0]:
+        raise ConfigError("resume: of which sweep? add its folder")
+    return _sweep(*command_of(overrides[0], overrides[1:]))
 
 
 def _explain(overrides: list[str], folders: list[str]) -> int:

@@ -115,6 +115,14 @@ class TorchrunParams(Checked):
     master_port: int | None = param("port on master_addr", gt=0, lt=65536)
 
 
+class SweepParams(Checked):
+    """What a sweep (`-m`) has beside the parameters of its runs."""
+
+    jobs: int | None = param(
+        "runs at a time; null: one on each GPU, without GPUs one", "runs", ("array_parallelism",), gt=0
+    )
+
+
 class ChoiceNode(Checked):
     """`algorithm`: the class, whether it trains an adapter, and the data formats that it learns from."""
 

@@ -8,6 +8,7 @@ import platform
 import shlex
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -42,6 +43,12 @@ def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping
             "gpus": [gpu.name for gpu in hardware.gpus()],
         },
     }
+
+
+def command_line() -> list[str]:
+    """What the user typed to start this program."""
+    script = Path(sys.argv[0]).name
+    return [*([script] if script == "training-hub" else ["python", "-m", "training_hub"]), *sys.argv[1:]]
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

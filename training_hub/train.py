@@ -9,11 +9,11 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from omegaconf import OmegaConf
 
@@ -54,9 +54,14 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[str] = (), typed_in
     return compose(overrides, aliases(Params), config_dirs, typed_in)
 
 
-def plan(composition: Composition) -> Plan:
-    """Check a composition against its schema and this machine. ConfigError with every fault."""
-    if "output_dir" not in user_keys(composition):
+def plan(composition: Composition, output_dir: str | None = None) -> Plan:
+    """Check a composition against its schema and this machine. ConfigError with every fault.
+
+    output_dir: the run directory where it is not for the user to choose, as in a sweep.
+    """
+    if output_dir is not None:
+        composition.cfg.output_dir = output_dir
+    elif "output_dir" not in user_keys(composition):
         composition.cfg.output_dir = _unused_name(composition)
     faults = check(composition, catalogue.schema_of(composition))
     launcher = catalogue.launcher_of(composition)
@@ -73,8 +78,29 @@ def plan(composition: Composition) -> Plan:
     return Plan(composition, config, launcher, _spec(composition, config, launcher))
 
 
+class Watch(Protocol):
+    """What is told of a run while it goes on."""
+
+    def __enter__(self) -> Watch: ...
+    def __exit__(self, *error: Any) -> None: ...
+    def tick(self) -> None:
+        """Called a few times per second."""
+
+
 def run(planned: Plan, command: Sequence[str] = ()) -> TrainResult:
-    """Launch a plan and follow it to its end.
+    """Launch a plan and follow it to its end, shown on standard output; see `follow`."""
+
+    def watch(directory: RunDir) -> Watch:
+        say(f"run {directory.path}")
+        return Progress(directory)
+
+    result = follow(planned, command, watch)
+    summarise(RunDir(result.run_dir), result)
+    return result
+
+
+def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watch]) -> TrainResult:
+    """Launch a plan and follow it to its end, unseen but for what `watch` makes of it.
 
     command: what the user typed, for the manifest. Raises RunFailed where the run failed, RunInterrupted where it was
     stopped, ConfigError where the run directory cannot be written.
@@ -92,16 +118,15 @@ def run(planned: Plan, command: Sequence[str] = ()) -> TrainResult:
         except OSError as error:
             rule = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             raise ConfigError(fault("output_dir", planned.spec.run_dir, rule, "choose another")) from None
-        return _outcome(directory, _launch(planned, directory))
+        return _outcome(directory, _launch(planned, directory, watch))
 
 
-def _launch(planned: Plan, directory: RunDir) -> int:
+def _launch(planned: Plan, directory: RunDir, watch: Callable[[RunDir], Watch]) -> int:
     """The exit status of the workers. Whatever ends this process meanwhile, the run does not stay "running"."""
     try:
         directory.update_manifest(status="running")
-        say(f"run {directory.path}")
-        with Progress(directory) as progress:
-            return planned.launcher.launch(planned.spec, directory, progress.tick)
+        with watch(directory) as watching:
+            return planned.launcher.launch(planned.spec, directory, watching.tick)
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
         _record(directory, "interrupted" if stopped else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
@@ -171,7 +196,6 @@ def _outcome(directory: RunDir, status: int) -> TrainResult:
         raise RunFailed(f"{directory.path}: the run failed: {result.error}\n{tail}\n  whole log: {directory.log}")
     if result.status == "interrupted":
         raise RunInterrupted(f"{directory.path}: stopped before its end", 130 if status == 130 else 75)
-    summarise(directory, result)
     return result
 
 

@@ -92,14 +92,17 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["--cfg=job", "--package=modl"],
         ["--package=modl: no such node; did you mean model?"],
     ),
-    "one folder for all jobs": (
-        ["-m", "lr=1e-5,2e-5", "output_dir=out"],
-        ["output_dir=out: more than one job of the sweep would write there; drop it"],
+    "no run at a time": (["-m", "lr=1e-5,2e-5", "jobs=0"], ["jobs=0: must be greater than 0"]),
+    "runs at a time of one run": (["jobs=2"], ["jobs=2: sft has no such parameter; it belongs to sweeps: add -m"]),
+    "a sweep over an unknown key": (
+        ["-m", "lrr=1e-5,2e-5"],
+        ["lrr=1e-05: no such parameter; did you mean lr?", "lrr=2e-05: no such parameter; did you mean lr?"],
     ),
-    "one folder for all jobs of the sweeper that there is anyway": (
-        ["-m", "lr=1e-5,2e-5", "hydra/sweeper=basic", "output_dir=out"],
-        ["output_dir=out: more than one job of the sweep would write there; drop it"],
+    "a sweep into a folder with files": (
+        ["-m", "lr=1e-5,2e-5", "output_dir=model"],
+        ["output_dir=model: holds files, and no sweep; choose another, new or empty"],
     ),
+    "a sweep that checks the data": (["validate", "-m"], ["validate: not for sweeps; drop -m"]),
     "no GPU for nproc_per_node": (
         ["nproc_per_node=gpu"],
         ["nproc_per_node=gpu: no CUDA GPU here; give a number, or auto"],

@@ -295,27 +295,6 @@ def workers_of(run: RunDir) -> list[int]:
     return [int(number) for number in found.stdout.split()]
 
 
-def test_a_sweep_runs_every_job_in_a_folder_of_its_own(settings: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training_hub", "-m", *settings, "max_steps=1", "lr=1e-3,5e-3"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    results = sorted((tmp_path / "outputs" / "sweeps").glob("*/*/result.json"))
-    assert [path.parent.name for path in results] == ["0", "1"]
-    assert [json.loads(path.read_text())["status"] for path in results] == ["completed", "completed"]
-    assert not list(tmp_path.rglob("training_hub.log"))
-
-
-def test_ctrl_c_ends_a_sweep(settings: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training_hub", "-m", *settings, "num_epochs=200", "lr=1e-3,5e-3"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    sweeps = tmp_path / "outputs" / "sweeps"
-    wait_for(lambda: any(len(file.read_text().splitlines()) > 3 for file in sweeps.glob("*/0/metrics.jsonl")))
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 75, errors
-    assert [path.parent.name for path in sweeps.glob("*/*/manifest.json")] == ["0"]
-
-
 def test_on_a_terminal_there_is_a_progress_bar(settings: list[str], tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "training_hub", *settings, f"output_dir={tmp_path / 'out'}"]

@@ -24,7 +24,7 @@ from training_hub.config.refusals import (
     refuse_nodes_without_settings,
     yaml_fault,
 )
-from training_hub.config.sources import Source, read_sources, recorded_merge
+from training_hub.config.sources import Source, recorded_merge
 from training_hub.config.typed import Typed, is_group, parse, refuse_unknown_options, rewrite, typed_values
 from training_hub.errors import ConfigError
 
@@ -89,7 +89,6 @@ def compose(
             rewritten = [rewrite(each, groups, aliases) for each in parsed]
             with recorded_merge(loader) as merge:
                 full = hydra_compose(ROOT, [*rewritten, f"hydra.searchpath=[{search}]"], return_hydra_config=True)
-            sources = read_sources(merge)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(yaml_fault(error)) from None
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -100,9 +99,9 @@ def compose(
     choices = {str(key): str(value) for key, value in full.hydra.runtime.choices.items() if value is not None}
     cfg = OmegaConf.masked_copy(full, [str(key) for key in full if key != "hydra"])
     OmegaConf.set_struct(cfg, False)
-    refuse_nodes_without_settings(cfg, sources)
+    refuse_nodes_without_settings(cfg, merge.sources)
     expand_home(cfg)
-    return Composition(cfg, full, choices, tuple(overrides), typed, aliases, sources, typed_in)
+    return Composition(cfg, full, choices, tuple(overrides), typed, aliases, merge.sources, typed_in)
 
 
 def rewritten(overrides: Sequence[str], aliases: Mapping[str, str]) -> list[str]:

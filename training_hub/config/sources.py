@@ -69,23 +69,23 @@ def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
 
 @dataclass
 class Merge:
-    """What Hydra merged: the files in order, and the repository that it read them from."""
+    """What Hydra merged."""
 
-    defaults: Sequence[ResultDefault] = ()
-    repository: IConfigRepository | None = None
+    sources: tuple[Source, ...] = ()
 
 
 @contextmanager
 def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
     """What a composition inside this block merges; empty until it has been composed.
 
-    Hydra can compute the list by itself (`compute_defaults_list`), which takes as long as composing once more.
+    Hydra can compute the list by itself (`compute_defaults_list`), which takes as long as composing once more. The
+    files are read before Hydra merges them: it keeps them in memory, and changes them there.
     """
     recorded = Merge()
     merge = loader._compose_config_from_defaults_list  # type: ignore[attr-defined]
 
     def record_and_merge(defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
-        recorded.defaults, recorded.repository = defaults, repo
+        recorded.sources = _read_sources(defaults, repo)
         merged: DictConfig = merge(defaults, repo)
         return merged
 
@@ -96,15 +96,14 @@ def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
         loader._compose_config_from_defaults_list = merge  # type: ignore[attr-defined]
 
 
-def read_sources(merge: Merge) -> tuple[Source, ...]:
+def _read_sources(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> tuple[Source, ...]:
     """The files that make up a config, in the order in which they are merged."""
     found = []
-    assert merge.repository is not None
-    for default in merge.defaults:
+    for default in defaults:
         path = default.config_path
         if path is None or path.startswith("hydra/") or path == "_dummy_empty_config_":
             continue
-        loaded = merge.repository.load_config(path)
+        loaded = repository.load_config(path)
         if loaded is None:
             continue
         if not isinstance(loaded.config, DictConfig):

@@ -1,0 +1,65 @@
+"""What is typed after `-m`, and the jobs that it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training_hub.errors import ConfigError
+from training_hub.sweeps.expand import read
+
+
+@pytest.mark.parametrize(
+    ("words", "jobs"),
+    [
+        (["lr=1e-6,5e-6", "seed=1,2"], ["lr=1e-06 seed=1", "lr=1e-06 seed=2", "lr=5e-06 seed=1", "lr=5e-06 seed=2"]),
+        (["seed=range(1,4)"], ["seed=1", "seed=2", "seed=3"]),
+        (["seed=choice(1,2)"], ["seed=1", "seed=2"]),
+        (["algorithm=glob([d*,s*])"], ["algorithm=dpo", "algorithm=sft"]),
+        (["backend=glob(*,exclude=[inst*,mini*,unsl*])"], ["backend=trl"]),
+        (["data_path='a,b'"], ["data_path='a,b'"]),
+        (["sample_prompts=[a,b],[c]"], ["sample_prompts=[a,b]", "sample_prompts=[c]"]),
+        (["lr=1"], ["lr=1"]),
+    ],
+)
+def test_values_are_combined_as_hydra_does(words: list[str], jobs: list[str]) -> None:
+    assert [" ".join(job) for job in read(words).jobs()] == jobs
+
+
+def test_glob_sees_experiments_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "experiment" / f"{name}.yaml").write_text("# @package _global_\nlr: 1\n")
+    jobs = read(["experiment=glob(*,exclude=quick*)"], [str(tmp_path)]).jobs()
+    assert jobs == [["experiment=one"], ["experiment=two"]]
+
+
+def test_what_is_the_sweeps_is_no_setting_of_its_runs() -> None:
+    asked = read(["lr=1,2", "jobs=3", "output_dir=there", "resume=true"])
+    assert (asked.own, asked.output_dir, asked.resume) == ({"jobs": 3}, "there", "auto")
+    assert asked.jobs() == [["lr=1"], ["lr=2"]]
+    assert asked.swept == ("lr",)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["jobs=0"], "jobs=0: must be greater than 0"),
+        (["jobs=two"], "jobs=two: must be a whole number"),
+        (["array_parallelism=-1"], "jobs=-1: must be greater than 0"),
+        (["jobs=1,2"], "jobs=1,2: a sweep has one; give one value"),
+        (["output_dir=a,b"], "output_dir=a,b: a sweep has one; give one value"),
+        (["resume=out"], "resume=out: a sweep goes on in its own folder; give output_dir=, and resume=auto"),
+        (["lr=[1"], "lr=[1: not a setting; write NAME=VALUE, and quote a value with special characters: "
+                    "'NAME=\"VALUE\"'"),
+        (["lr=interval(0,1)"], "lr=interval(0,1): has no end of values; list the values, or add "
+                               "hydra/sweeper=optuna, which chooses some"),
+        (["seed=range(3,1)"], "seed=range(3,1): not one value in it; check its bounds"),
+        (["experiment=glob(no_such*)"], "experiment=glob(no_such*): not one value in it; check its bounds"),
+    ],
+)  # fmt: skip
+def test_what_a_sweep_cannot_have_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        read(words).jobs()
+    assert refusal.value.faults == (message,)

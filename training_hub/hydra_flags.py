@@ -1,0 +1,69 @@
+"""Hydra's own flags: --cfg, --info, completion. The names are checked by us first, then Hydra takes over."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from training_hub import catalogue, train
+from training_hub.config import resolvers
+from training_hub.config.check import check
+from training_hub.config.choices import CONF, ROOT
+from training_hub.config.compose import rewritten
+from training_hub.errors import ConfigError, fault, suggestion
+from training_hub.params import Params, aliases
+
+
+def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], folders: list[str]) -> int:
+    """Run Hydra's application, which shows something; returns the exit status."""
+    names = {flag for flag, _ in flags}
+    if names & {"--cfg", "-c"}:
+        _check_names(overrides, folders)
+        _check_package(flags, overrides, folders)
+    if names & {"-sc", "--shell-completion"}:
+        _hide_verb()
+    elif overrides:
+        overrides = rewritten(overrides, aliases(Params))
+    # Flags first: Hydra 1.3 refuses overrides on both sides of one.
+    sys.argv = [sys.argv[0], *(word for flag in flags for word in flag if word is not None), *overrides]
+    resolvers.register()
+
+    @hydra.main(config_path=str(CONF), config_name=ROOT, version_base="1.3")
+    def shown(cfg: DictConfig) -> None:
+        raise AssertionError(f"{names} runs no job")
+
+    shown()
+    return 0
+
+
+def _hide_verb() -> None:
+    """Completion reads the line being typed: take a verb out of it, which Hydra would take for an override."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if len(words) > 2 and words[1].isalpha():
+        del words[1]
+        os.environ["COMP_LINE"] = " ".join(words)
+
+
+def _check_names(overrides: Sequence[str], folders: list[str]) -> None:
+    """Refuse keys that do not exist; parameters may still be missing."""
+    composition = train.composed(overrides, folders)
+    if faults := check(composition, catalogue.schema_of(composition), allow_missing=True):
+        raise ConfigError(*faults)
+
+
+def _check_package(flags: list[tuple[str, str | None]], overrides: Sequence[str], folders: list[str]) -> None:
+    """Refuse `--cfg job --package NAME` where the config has no such node."""
+    package = next((value for flag, value in flags if flag in ("--package", "-p")), None)
+    if not package or package == "_global_" or ("job" not in [value for _, value in flags]):
+        return
+    node: Any = OmegaConf.to_container(train.composed(overrides, folders).cfg, resolve=False)
+    for part in package.split("."):
+        if not isinstance(node, dict) or part not in node:
+            known = map(str, node) if isinstance(node, dict) else ()
+            raise ConfigError(fault("--package", package, "no such node", suggestion(part, known)))
+        node = node[part]

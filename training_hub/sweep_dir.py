@@ -1,0 +1,109 @@
+"""A sweep is a directory, with one run in each of its folders: this module alone knows the names of its files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from training_hub.run import RunDir, write_atomically
+
+COLUMNS = ("status", "final_loss", "eval_loss", "seconds", "error", "path")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    digest: of its config, whatever folder it is written to. name: its folder. overrides: all of its settings. swept:
+    of these, the ones that differ between jobs, name -> value.
+    """
+
+    digest: str
+    name: str
+    overrides: tuple[str, ...]
+    swept: dict[str, str]
+
+
+class SweepDir:
+    """The files of one sweep, by name."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self.description = self.path / "sweep.json"
+        self.results = self.path / "results.csv"
+
+    def exists(self) -> bool:
+        """Whether a sweep was ever started in this folder."""
+        try:
+            return "jobs" in self.read()
+        except (OSError, ValueError, TypeError):
+            return False
+
+    def held(self) -> AbstractContextManager[bool]:
+        """Make the folder, and keep other sweeps out while the block lasts; False where one is going on in it."""
+        return RunDir(self.path).held()
+
+    def write(self, jobs: Sequence[Job], **entries: Any) -> None:
+        """Write what the sweep is: entries, and its jobs by the digests of their configs."""
+        listed = {job.digest: {key: value for key, value in asdict(job).items() if key != "digest"} for job in jobs}
+        write_atomically(self.description, json.dumps(entries | {"jobs": listed}, indent=1) + "\n")
+
+    def update(self, **entries: Any) -> None:
+        """Set top-level entries of the description; the file is replaced atomically."""
+        write_atomically(self.description, json.dumps(self.read() | entries, indent=1) + "\n")
+
+    def read(self) -> dict[str, Any]:
+        """The description."""
+        loaded: dict[str, Any] = json.loads(self.description.read_text(encoding="utf-8"))
+        return loaded
+
+    def jobs(self) -> list[Job]:
+        """The jobs, in the order in which they are started."""
+        listed: dict[str, Any] = self.read()["jobs"]
+        return [Job(digest, each["name"], tuple(each["overrides"]), each["swept"]) for digest, each in listed.items()]
+
+    def run_of(self, job: Job) -> RunDir:
+        """The run directory of a job, which need not exist yet."""
+        return RunDir(self.path / job.name)
+
+    def write_results(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write the table: what differs between the runs, then COLUMNS."""
+        rows = list(rows)
+        swept = dict.fromkeys(key for row in rows for key in row["swept"])
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow([*swept, *COLUMNS])
+        table.writerows([*(row["swept"].get(key) for key in swept), *(row[key] for key in COLUMNS)] for row in rows)
+        write_atomically(self.results, text.getvalue())
+
+
+def outcome(run: RunDir) -> dict[str, Any]:
+    """What came of a run, or is known of it so far; "pending" where it has not begun."""
+    result = run.read_result() if run.path.exists() else None
+    if result is None:
+        status = run.read_manifest().get("status", "pending") if run.path.exists() else "pending"
+        return dict.fromkeys(COLUMNS) | {"status": status, "path": str(run.path)}
+    metrics = result.metrics
+    return {
+        "status": result.status,
+        "final_loss": metrics.get("final_loss"),
+        "eval_loss": metrics.get("eval_loss_after"),
+        "seconds": round(result.duration_s, 1),
+        "error": result.error,
+        "path": str(run.path),
+    }
+
+
+def objective(row: Mapping[str, Any]) -> float | None:
+    """What a completed run is ranked by: the held-out loss, without held-out rows the last training loss; nats."""
+    if row["status"] != "completed":
+        return None
+    loss: float | None = row["final_loss"] if row["eval_loss"] is None else row["eval_loss"]
+    return loss

@@ -1,0 +1,32 @@
+"""`resume DIR`: the command that began a sweep, once more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from training_hub.config.overrides import override_texts
+from training_hub.errors import ConfigError, fault
+from training_hub.run import RunDir
+from training_hub.sweep_dir import SweepDir
+
+_NOT_AGAIN = ("output_dir", "ckpt_output_dir", "resume")
+
+
+def command_of(path: str, further: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides and config folders that go on with the sweep in a folder; changes to the folder where it was begun.
+
+    further: settings in place of those of that time. ConfigError where there is no sweep.
+    """
+    directory = SweepDir(path)
+    if not directory.exists():
+        way = "type its command again with resume=auto" if RunDir(path).exists() else "give the folder of a sweep"
+        raise ConfigError(f"resume {path}: {'a run, no sweep' if RunDir(path).exists() else 'no sweep there'}; {way}")
+    began = directory.read()
+    if not Path(began["folder"]).is_dir():
+        raise ConfigError(fault("resume", path, f"{began['folder']}, where it was begun, is gone", "make it again"))
+    os.chdir(began["folder"])
+    kept = [text for text in began["overrides"] if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN]
+    here = override_texts({"output_dir": str(directory.path)}, set())
+    return [*kept, *further, *here, "resume=must"], began["config_dirs"]

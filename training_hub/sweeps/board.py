@@ -1,0 +1,82 @@
+"""What is known of a sweep's runs, kept up to date on disk and on the screen."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from training_hub.plot import draw_losses
+from training_hub.progress import duration, say
+from training_hub.sweep_dir import Job, SweepDir, objective, outcome
+from training_hub.sweeps.table import table
+
+_WRITE_EVERY_S = 2.0
+
+
+class Board:
+    """One row for each job: in results.csv while the sweep runs, and a line on standard output when one ends."""
+
+    def __init__(self, directory: SweepDir, jobs: Sequence[Job]) -> None:
+        self._directory = directory
+        self.rows = {job.digest: self._row(job) for job in jobs}
+        self._written, self._stale = 0.0, True
+        self.tick()
+
+    def started(self, job: Job) -> None:
+        """A job starts."""
+        self._set(job, self._row(job) | {"status": "running"})
+
+    def ended(self, job: Job, error: BaseException | None) -> None:
+        """A job is over. error: why, where it is not sound."""
+        row = self._row(job)
+        if error is not None and row["status"] in ("pending", "created", "running"):
+            row |= {"status": "failed", "error": str(error)}
+        self._set(job, row)
+        self._draw(job)
+        counts = Counter(each["status"] for each in self.rows.values())
+        done = len(self.rows) - counts["pending"] - counts["running"]
+        say(f"{done}/{len(self.rows)}  {named(job)}: {told(self.rows[job.digest])}")
+
+    def _draw(self, job: Job) -> None:
+        run = self._directory.run_of(job)
+        with suppress(OSError):  # the disk may be full, and the run is sound
+            draw_losses(run.read_metrics(), run.loss_plot)
+
+    def tick(self) -> None:
+        """Write the table where it has changed, every few seconds."""
+        if self._stale and time.monotonic() - self._written > _WRITE_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        """Write the table."""
+        self._directory.write_results(self.rows.values())
+        self._written, self._stale = time.monotonic(), False
+
+    def text(self) -> str:
+        """The ranked table, and where everything is."""
+        return f"\n{table(self.rows.values())}\n\nsweep  {self._directory.path}\ntable  {self._directory.results}"
+
+    def _set(self, job: Job, row: dict[str, Any]) -> None:
+        self.rows[job.digest] = row
+        self._stale = True
+
+    def _row(self, job: Job) -> dict[str, Any]:
+        return {"swept": job.swept, **outcome(self._directory.run_of(job))}
+
+
+def named(job: Job) -> str:
+    """A job by what is its own: `lr=1e-05 seed=1`."""
+    return " ".join(f"{key}={value}" for key, value in job.swept.items()) or job.name
+
+
+def told(row: dict[str, Any]) -> str:
+    """What came of a run, in one line."""
+    loss = objective(row)
+    if loss is not None:
+        kind = "loss" if row["eval_loss"] is None else "eval loss"
+        return f"{row['status']} in {duration(row['seconds'])}, {kind} {loss:.4f}"
+    reason = (row["error"] or "").splitlines()
+    return f"{row['status']}: {reason[0]}" if reason else str(row["status"])

@@ -1,0 +1,131 @@
+"""What was typed after `-m`, and the overrides of each job, in the grammar and the order of Hydra's own sweeper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
+
+from training_hub.config.choices import conf_loader, options_of
+from training_hub.config.values import wrong_values
+from training_hub.errors import ConfigError, fault
+from training_hub.params import SweepParams, aliases
+
+_ALIASES = aliases(SweepParams)
+_PLUGINS = ("hydra/sweeper", "hydra/launcher")
+_MODES = {"never": "never", "False": "never", "auto": "auto", "True": "auto", "must": "must"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed after `-m`.
+
+    own: parameters of the sweep itself. output_dir: its folder, None where none was given. resume: never, auto or
+    must. settings: those of its runs.
+    """
+
+    own: dict[str, Any]
+    output_dir: str | None
+    resume: str
+    settings: tuple[Override, ...]
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """The names of the settings that have several values."""
+        return tuple(_key(each) for each in self.settings if each.is_sweep_override())
+
+    def jobs(self) -> list[list[str]]:
+        """Every combination of the values. ConfigError for a range without end and for one without values."""
+        if faults := [text for each in self.settings for text in _sweep_faults(each)]:
+            raise ConfigError(*faults)
+        (batch,) = BasicSweeper.split_arguments(list(self.settings), None)
+        return batch
+
+    def sample(self) -> list[str]:
+        """One job, with the first of each setting's values."""
+        return [f"{each.get_key_element()}={_first(each)}" for each in self.settings]
+
+
+def plugin_of(overrides: Sequence[str]) -> str | None:
+    """The plugin of Hydra's that was typed; None for its basic ones, which this program replaces."""
+    asked = (text for text in overrides if text.partition("=")[0] in _PLUGINS)
+    return next((text for text in asked if text.partition("=")[2] != "basic"), None)
+
+
+def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
+    """Part what is the sweep's from what is its runs'. ConfigError for bad grammar and for what a sweep cannot have."""
+    own, rest = _taken(_parsed(overrides, folders), {name: name for name in SweepParams.model_fields} | _ALIASES)
+    folder, rest = _taken(rest, {"output_dir": "output_dir", "ckpt_output_dir": "output_dir"})
+    resume, rest = _taken(rest, {"resume": "resume"})
+    faults, mode = wrong_values(SweepParams, own, ""), str(resume.get("resume", "never"))
+    if mode not in _MODES:
+        faults.append(fault("resume", mode, "a sweep goes on in its own folder", "give output_dir=, and resume=auto"))
+    if faults:
+        raise ConfigError(*faults)
+    return Asked(own, folder.get("output_dir"), _MODES[mode], tuple(rest))
+
+
+def _parsed(overrides: Sequence[str], folders: Sequence[str]) -> list[Override]:
+    """The overrides, several values allowed; `glob` sees the options of further folders too."""
+    parser = OverridesParser.create(config_loader=_Options(folders))  # type: ignore[arg-type]
+    parsed = []
+    for text in overrides:
+        try:
+            parsed += parser.parse_overrides([text])
+        except HydraException:
+            way = "write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
+            raise ConfigError(f"{text}: not a setting; {way}") from None
+    return parsed
+
+
+def _taken(parsed: Sequence[Override], names: dict[str, str]) -> tuple[dict[str, Any], list[Override]]:
+    """The values of the overrides with these names, by their own names, and the other overrides."""
+    mine = [each for each in parsed if each.key_or_group in names]
+    if several := [each for each in mine if each.is_sweep_override()]:
+        raise ConfigError(*(fault(_key(each), _value(each), "a sweep has one", "give one value") for each in several))
+    return {names[each.key_or_group]: each.value() for each in mine}, [each for each in parsed if each not in mine]
+
+
+def _sweep_faults(override: Override) -> Iterator[str]:
+    """Values that this program cannot enumerate, or that are none."""
+    if not override.is_sweep_override():
+        return
+    if not override.is_discrete_sweep():
+        way = "list the values, or add hydra/sweeper=optuna, which chooses some"
+        yield fault(_key(override), _value(override), "has no end of values", way)
+    elif next(override.sweep_string_iterator(), None) is None:
+        yield fault(_key(override), _value(override), "not one value in it", "check its bounds")
+
+
+def _first(override: Override) -> str:
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return str(value.start)
+    return (
+        next(override.sweep_string_iterator()) if override.is_sweep_override() else override.get_value_element_as_str()
+    )
+
+
+def _key(override: Override) -> str:
+    return override.get_key_element().lstrip("+")
+
+
+def _value(override: Override) -> str:
+    return str(override.input_line).partition("=")[2]
+
+
+class _Options:
+    """What Hydra's parser asks for `glob(...)`."""
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        self._folders = folders
+
+    def get_group_options(self, group_name: str, results_filter: ObjectType | None = None) -> list[str]:
+        with conf_loader() as loader:
+            return options_of(loader, group_name, self._folders)

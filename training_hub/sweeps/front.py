@@ -1,0 +1,95 @@
+"""`-m`: a sweep from what was typed to its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from training_hub import train
+from training_hub.errors import ConfigError, fault
+from training_hub.progress import say
+from training_hub.run import RunDir
+from training_hub.sweep_dir import Job, SweepDir, outcome
+from training_hub.sweeps.board import Board
+from training_hub.sweeps.expand import Asked, read
+from training_hub.sweeps.find import find
+from training_hub.sweeps.plan import Planner
+from training_hub.sweeps.queue import Queue
+from training_hub.sweeps.record import recorded
+
+GO_ON = ("resume=auto",)
+
+
+def run_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
+    """Check every job, run them, print the table; returns the exit status, the highest of the jobs'.
+
+    ConfigError with the faults of all jobs, before the first one starts.
+    """
+    asked = read(overrides, config_dirs)
+    planner = Planner(asked.swept, config_dirs)
+    jobs, directory = _again(asked, planner) or _new(asked, planner)
+    with recorded(directory, jobs, overrides, config_dirs) as record:
+        record.status = _run(directory, jobs, planner, asked.own.get("jobs"))
+    return record.status
+
+
+def _new(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir]:
+    """Checked jobs, and a folder that nobody uses."""
+    every = asked.jobs()
+    directory = new_directory(asked, planner, every)
+    return planner.checked(every, directory.path), directory
+
+
+def new_directory(asked: Asked, planner: Planner, every: Sequence[Sequence[str]]) -> SweepDir:
+    """The folder that was typed, or one that is given by the clock. ConfigError where it is not free."""
+    folder = Path(asked.output_dir) if asked.output_dir else _unused(planner.folder(every))
+    directory = SweepDir(folder)
+    if directory.exists():
+        way = "choose another, or go on with it: resume=auto"
+        raise ConfigError(fault("output_dir", folder, "already holds a sweep", way))
+    if not RunDir(folder).is_free():
+        raise ConfigError(fault("output_dir", folder, "holds files, and no sweep", "choose another, new or empty"))
+    return directory
+
+
+def _unused(folder: Path) -> Path:
+    """A second sweep within the same second gets a number."""
+    names = (folder.with_name(f"{folder.name}_{number}") if number > 1 else folder for number in range(1, 1000))
+    return next(each for each in names if not each.exists())
+
+
+def _again(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir] | None:
+    """The jobs, those that are left checked, and the folder where they were begun; None for a sweep to begin."""
+    if asked.resume == "never":
+        return None
+    every = asked.jobs()
+    jobs, default = planner.jobs(every), planner.folder(every)
+    directory = find(jobs, asked.output_dir, default)
+    if directory is None and asked.resume == "must":
+        rule = f"no such sweep in {asked.output_dir or default.parent}"
+        raise ConfigError(fault("resume", "must", rule, "give its folder with output_dir="))
+    if directory is not None:
+        planner.check(_left(directory, jobs), directory.path, *GO_ON)
+    return (jobs, directory) if directory else None
+
+
+def _left(directory: SweepDir, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs that are not completed."""
+    return [job for job in jobs if outcome(directory.run_of(job))["status"] != "completed"]
+
+
+def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: int | None) -> int:
+    def plan(job: Job) -> train.Plan:
+        return planner.plan(job, directory.path, *(GO_ON if directory.run_of(job).exists() else ()))
+
+    left, board = _left(directory, jobs), Board(directory, jobs)
+    say(f"sweep {directory.path}: {_counted(len(jobs), len(left))}")
+    try:
+        return Queue(left, at_a_time, plan, board).run()
+    finally:
+        board.write()
+        say(board.text())
+
+
+def _counted(jobs: int, left: int) -> str:
+    return f"{jobs} runs" if left == jobs else f"{left} of {jobs} runs are left"

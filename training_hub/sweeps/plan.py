@@ -1,0 +1,123 @@
+"""The jobs of a sweep, every one of them checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+
+from training_hub import catalogue, train
+from training_hub.config.compose import Composition
+from training_hub.config.origin import user_keys
+from training_hub.config.variants import Variants
+from training_hub.errors import ConfigError, fault
+from training_hub.params import Params, aliases
+from training_hub.sweep_dir import Job
+
+_NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume")
+_LONGEST_NAME = 100  # characters; a path may have many such parts
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Planner:
+    """Plans runs that differ in a few values. swept: the names of these."""
+
+    def __init__(self, swept: Sequence[str], config_dirs: Sequence[str] = ()) -> None:
+        self._swept = swept
+        self._variants = Variants(aliases(Params), config_dirs)
+
+    def jobs(self, every: Iterable[Sequence[str]]) -> list[Job]:
+        """A job for each list of overrides; of equal configs one. ConfigError with what cannot be composed."""
+        return _once(_each(every, lambda overrides: self._job(overrides, self._variants.compose(overrides))))
+
+    def checked(self, every: Iterable[Sequence[str]], folder: Path) -> list[Job]:
+        """The same, after every check of a run in its folder. ConfigError with the faults of all, each once."""
+
+        def check(overrides: Sequence[str]) -> Job:
+            composition = self._variants.compose(overrides)
+            job = self._job(overrides, composition)
+            _plan(job, composition, folder)
+            return job
+
+        return _once(_each(every, check))
+
+    def check(self, jobs: Iterable[Job], folder: Path, *further: str) -> None:
+        """ConfigError with the faults of all jobs, each once."""
+        _each(jobs, lambda job: self.plan(job, folder, *further))
+
+    def plan(self, job: Job, folder: Path, *further: str) -> train.Plan:
+        """The plan of a job in its folder of the sweep's, with further settings. ConfigError with every fault."""
+        return _plan(job, self._variants.compose([*job.overrides, *further]), folder)
+
+    def folder(self, every: Iterable[Sequence[str]]) -> Path:
+        """Where a sweep goes whose folder was not typed: an experiment's output_dir, else Hydra's hydra.sweep.dir.
+
+        ConfigError where a file chooses a plugin of Hydra's, which must be typed.
+        """
+        composition = next(filter(None, map(self._composed, every)), None)
+        if composition is None:
+            return Path()  # no job is sound: checking them says why
+        for group in ("hydra/sweeper", "hydra/launcher"):
+            if composition.choices[group] != "basic":
+                raise ConfigError(fault(group, composition.choices[group], "chosen in a file", "type it instead"))
+        with composition.resolving() as cfg:
+            own = "output_dir" in user_keys(composition)
+            return Path(str(cfg.output_dir if own else composition.hydra_cfg.hydra.sweep.dir))
+
+    def _composed(self, overrides: Sequence[str]) -> Composition | None:
+        try:
+            return self._variants.compose(overrides)
+        except ConfigError:
+            return None
+
+    def _job(self, overrides: Sequence[str], composition: Composition) -> Job:
+        digest, values = digest_of(composition), values_of(overrides, self._swept)
+        return Job(digest, folder_name(values, digest), tuple(overrides), values)
+
+
+def _plan(job: Job, composition: Composition, folder: Path) -> train.Plan:
+    catalogue.refuse_python_made(composition)
+    return train.plan(composition, str(folder / job.name))
+
+
+def _each(every: Iterable[A], made: Callable[[A], B]) -> list[B]:
+    """What is made of each; ConfigError with all faults together."""
+    results, faults = [], dict[str, None]()
+    for each in every:
+        try:
+            results.append(made(each))
+        except ConfigError as error:
+            faults |= dict.fromkeys(error.faults)
+    if faults:
+        raise ConfigError(*faults)
+    return results
+
+
+def _once(jobs: Iterable[Job]) -> list[Job]:
+    return list({job.digest: job for job in jobs}.values())
+
+
+def values_of(overrides: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
+    """The values that overrides give to some keys."""
+    pairs = {key.lstrip("+"): value for key, _, value in (text.partition("=") for text in overrides)}
+    return {key: pairs[key] for key in keys}
+
+
+def digest_of(composition: Composition) -> str:
+    """What a run computes, as 64 hexadecimal digits: equal for equal configs, whatever folder they are written to."""
+    config: Any = OmegaConf.to_container(composition.cfg, resolve=False)
+    asked = {key: value for key, value in config.items() if key not in _NOT_OF_THE_RUN}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def folder_name(values: Mapping[str, str], digest: str) -> str:
+    """A readable name for a run's folder, `lr=1e-05,seed=1-3f2a9c1b`: safe in a path and in a shell, never too long."""
+    text = ",".join(f"{key}={value}" for key, value in values.items()) or "run"
+    return f"{re.sub(r'[^A-Za-z0-9_.,=+-]+', '_', text)[:_LONGEST_NAME]}-{digest[:8]}"

@@ -1,0 +1,117 @@
+"""Sweeps whose jobs are made or run by a plugin of Hydra's: hydra/sweeper=optuna, hydra/launcher=joblib, submitit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import yaml
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
+from training_hub import train
+from training_hub.config import resolvers
+from training_hub.config.choices import CONF, ROOT
+from training_hub.config.compose import rewritten
+from training_hub.config.overrides import override_texts
+from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
+from training_hub.params import Params, aliases
+from training_hub.progress import say
+from training_hub.provenance import command_line
+from training_hub.run import RunDir
+from training_hub.sweep_dir import SweepDir, objective, outcome
+from training_hub.sweeps.board import Board
+from training_hub.sweeps.expand import Asked, plugin_of, read
+from training_hub.sweeps.front import GO_ON, new_directory
+from training_hub.sweeps.plan import Planner
+from training_hub.sweeps.record import recorded
+
+
+def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
+    """A sweep by Hydra's multirun; returns the exit status, the highest of the jobs' that are known.
+
+    ConfigError for faults that can be seen before its first job: of all jobs where Hydra's own sweeper makes them.
+    """
+    asked, plugin = read(overrides, config_dirs), plugin_of(overrides)
+    for name, value in asked.own.items():
+        raise ConfigError(fault(name, value, f"{plugin} decides how many run at a time", "use its own setting"))
+    planner = Planner(asked.swept, config_dirs)
+    every = [asked.sample()] if _chooses_values(overrides) else asked.jobs()
+    directory = new_directory(asked, planner, every)
+    planner.checked(every, directory.path)
+    with recorded(directory, [], overrides, config_dirs) as record:
+        try:
+            _multirun(asked, directory.path, config_dirs)
+        except HubError as error:
+            record.status = error.exit_status
+        else:
+            record.status = 0
+        finally:
+            say(collected(directory, planner).text())
+    return record.status
+
+
+def _chooses_values(overrides: Sequence[str]) -> bool:
+    return any(text.startswith("hydra/sweeper=") and text != "hydra/sweeper=basic" for text in overrides)
+
+
+def collected(directory: SweepDir, planner: Planner) -> Board:
+    """The runs that are there, also those that other processes made."""
+    runs = [RunDir(file.parent) for file in sorted(directory.path.glob("*/overrides.yaml"))]
+    jobs = planner.jobs([yaml.safe_load(run.overrides.read_text()) for run in runs])
+    board = Board(directory, jobs)
+    board.write()
+    return board
+
+
+def _multirun(asked: Asked, folder: Path, config_dirs: Sequence[str]) -> None:
+    """Run Hydra's multirun. Raises what the sweeper raises: as a rule the first failure of a job."""
+    resolvers.register()
+    version.setbase("1.3")
+    search_path = create_config_search_path(str(CONF))
+    for each in config_dirs:
+        search_path.append("command-line", f"file://{Path(each).absolute()}")
+    own = override_texts({"hydra.sweep.dir": str(folder)}, set())
+    hydra = Hydra.create_main_hydra2(task_name="training_hub", config_search_path=search_path)
+    try:
+        task = partial(job, folder=folder, swept=asked.swept, config_dirs=tuple(config_dirs))
+        hydra.multirun(config_name=ROOT, task_function=task, overrides=[*_typed(asked.settings), *own])
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _typed(parsed: Sequence[Override]) -> list[str]:
+    """Overrides as Hydra takes them. A sweeper names its parameters as it reads them here: without `++`."""
+    texts = rewritten([str(each.input_line) for each in parsed], aliases(Params))
+    plain = [each.is_sweep_override() and "." not in each.key_or_group for each in parsed]
+    return [text.removeprefix("++") if known else text for text, known in zip(texts, plain, strict=True)]
+
+
+def job(cfg: DictConfig, folder: Path, swept: Sequence[str], config_dirs: Sequence[str]) -> float | None:
+    """One job, in whatever process the launcher started: what it is ranked by. A run that is there goes on.
+
+    Raises RunFailed and ConfigError, which the sweeper counts as a failure. The end by Ctrl-C ends the process: a
+    launcher would keep any other error, and start the next job.
+    """
+    planner, directory = Planner(swept, config_dirs), SweepDir(folder)
+    (this,) = planner.jobs([list(HydraConfig.get().overrides.task)])
+    run = directory.run_of(this)
+    if outcome(run)["status"] != "completed":
+        try:
+            train.run(planner.plan(this, folder, *(GO_ON if run.exists() else ())), command_line())
+        except RunInterrupted as error:
+            print(error, file=sys.stderr, flush=True)
+            raise SystemExit(error.exit_status) from None
+        except (RunFailed, ConfigError) as error:
+            print(error, file=sys.stderr, flush=True)
+            raise
+        finally:
+            collected(directory, planner)
+    return objective(outcome(run))

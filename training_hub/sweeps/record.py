@@ -1,0 +1,52 @@
+"""What a sweep's directory says of the sweep as a whole: what brings it about again, and how it stands."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from training_hub.errors import ConfigError, fault
+from training_hub.provenance import command_line
+from training_hub.sweep_dir import Job, SweepDir
+
+_WORDS = {0: "completed", 75: "interrupted", 130: "interrupted"}  # anything else: failed
+
+
+@dataclass
+class Record:
+    """status: the exit status of the sweep."""
+
+    status: int = 1
+
+
+@contextmanager
+def recorded(
+    directory: SweepDir, jobs: Sequence[Job], overrides: Sequence[str], config_dirs: Sequence[str]
+) -> Iterator[Record]:
+    """Write the description of a sweep that begins or goes on, and its end. ConfigError where it goes on already."""
+    with directory.held() as alone:
+        if not alone:
+            way = "wait for its end, or choose another"
+            raise ConfigError(fault("output_dir", directory.path, "a sweep is going on there", way))
+        directory.write(
+            jobs,
+            status="running",
+            started=_now(),
+            command=shlex.join(command_line()),
+            folder=str(Path.cwd()),
+            overrides=list(overrides),
+            config_dirs=[str(Path(each).absolute()) for each in config_dirs],
+        )
+        record = Record()
+        try:
+            yield record
+        finally:
+            directory.update(status=_WORDS.get(record.status, "failed"), ended=_now())
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
