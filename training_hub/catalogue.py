@@ -81,7 +81,7 @@ def schema_of(composition: Composition) -> Schema:
         "logger": create_model("Loggers", **loggers),  # type: ignore[call-overload]
     }
     nodes |= {f"logger.{name}": LoggerNode for name in composition.cfg.get("logger") or {} if name in loggers}
-    libraries = ["recipe"] + ["adapter.peft"] * (adapter is not Adapter)
+    libraries = ["recipe", *backend.libraries] + ["adapter.peft"] * (adapter is not Adapter)
     return Schema(
         params=(params, launcher.Params, *(() if issubclass(params, adapter.Params) else (adapter.Params,))),
         nodes=nodes,
@@ -89,6 +89,7 @@ def schema_of(composition: Composition) -> Schema:
         owned={
             "recipe": backend.owned_of(str(OmegaConf.select(composition.cfg, "recipe._target_"))),
             "adapter.peft": adapter.owned,
+            **backend.libraries,
         },
         unfit=tuple(_unfit(composition)),
         elsewhere=partial(_owner, _takes_adapter(composition)),

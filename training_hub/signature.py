@@ -17,14 +17,14 @@ from typing import Any
 def arguments(target: str, search_path: tuple[str, ...] = ()) -> dict[str, str] | None:
     """Name and annotation of every argument of `package.module.Name`: dataclass or pydantic fields, or parameters.
 
-    Inherited fields are included; of a class with an `__init__` of its own it is the parameters of that. Of a module
-    that is run as a script: its command-line options, `-` as `_`. search_path: folders that hold packages, default
-    sys.path. None where the source is not found.
+    Inherited fields are included; of a class with an `__init__` of its own it is the parameters of that. Of
+    `package.module.Class.method`: its parameters. Of a module that is run as a script: its command-line options, `-` as
+    `_`. search_path: folders that hold packages, default sys.path. None where the source is not found.
     """
     folders = search_path or tuple(sys.path)
     module, _, name = target.rpartition(".")
     file = _module_file(tuple(module.split(".")), folders)
-    found = None if file is None else _arguments(file, name, folders)
+    found = _method(module, name, folders) if file is None else _arguments(file, name, folders)
     script = _module_file(tuple(target.split(".")), folders) if found is None else None
     return found if script is None else _script_options(_parse(script))
 
@@ -110,6 +110,17 @@ def _arguments(file: Path, name: str, search_path: tuple[str, ...]) -> dict[str,
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return (fields if statement.args.kwarg else {}) | _parameters(statement)
     return fields
+
+
+def _method(owner: str, name: str, search_path: tuple[str, ...]) -> dict[str, str] | None:
+    """The parameters of a method that its class itself defines."""
+    module, _, of = owner.rpartition(".")
+    file = _module_file(tuple(module.split(".")), search_path)
+    found = _definition(file, of, search_path) if file else None
+    for node in found[1].body if found else ():
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return _parameters(node)
+    return None
 
 
 def _parameters(function: ast.FunctionDef) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.workers.conftest import conversation, tiny  # noqa: F401  a fixture
 from training_hub.run import RunDir
 
 HERE = Path(__file__).parent
+UNSLOTH = Path(sys.prefix) / "unsloth"  # `make install` puts unsloth.txt there
 ROWS = 13
 Runs = Callable[[str], RunDir]
 
@@ -89,3 +91,14 @@ def runs(place: Path) -> Runs:
         return made[name]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def unsloth_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with unsloth, and with what this one has where unsloth wants nothing else."""
+    folder = tmp_path_factory.mktemp("unsloth_environment")
+    venv.create(folder, symlinks=True)
+    [site] = folder.glob("lib/python*/site-packages")
+    others = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "beside.pth").write_text("\n".join([str(UNSLOTH), *others]))
+    return folder / "bin" / "python"

@@ -10,6 +10,8 @@ import pytest
 
 from tests.golden import assert_golden
 from training_hub import train
+from training_hub.config import resolvers
+from training_hub.config.choices import CONF
 from training_hub.errors import ConfigError
 from training_hub.tools.explain import explain, origin, table
 
@@ -34,12 +36,22 @@ def mine(here: Path) -> list[str]:
 
 def explained(*typed: str, folders: Sequence[str] = ()) -> str:
     """The text, with the time of day taken out of it."""
-    return NOW.sub("YYYY-MM-DD_hh-mm-ss", explain(["algorithm=sft", "backend=trl", *typed], folders))
+    words = {word.partition("=")[0]: word for word in ("algorithm=sft", "backend=trl", *typed)}
+    return NOW.sub("YYYY-MM-DD_hh-mm-ss", explain(list(words.values()), folders))
 
 
 def test_the_translation_of_a_few_overrides() -> None:
     typed = ("model_path=model", "learning_rate=2e-5", "recipe.optim=sgd", "seed=7")
-    assert_golden("explain_sft_trl.txt", explained(*typed))
+    assert_golden("explain_overrides.txt", explained(*typed))
+
+
+@pytest.mark.parametrize("cell", [f"{path.parent.name}/{path.stem}" for path in (CONF / "recipe").glob("*/*.yaml")])
+def test_the_translation_of_every_pair(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolvers, "missing_requirements", lambda *_: [])  # flash-attn: as on a machine with GPUs
+    algorithm, backend = cell.split("/")
+    required = ["unfreeze_rank_ratio=0.25"] if algorithm == "osft" else []
+    text = explained(f"algorithm={algorithm}", f"backend={backend}", "model_path=model", *required)
+    assert_golden(f"explain_{algorithm}_{backend}.txt", text)
 
 
 def test_the_translation_of_an_experiment(mine: list[str]) -> None:

@@ -28,13 +28,15 @@ class RecipeBackend(Backend):
     """A library that trains by a recipe, in worker processes of its own.
 
     name: its file in `conf/backend/`. Node: the settings in that file. owned: arguments of the library that the
-    project's worker sets itself, each with the parameter to use instead. takes_adapter: whether its worker reads the
+    project's worker sets itself, each with the parameter to use instead. libraries: nodes beside `recipe` that hold
+    arguments of the library, by dotted path, with what is owned of each. takes_adapter: whether its worker reads the
     node `adapter`.
     """
 
     name: ClassVar[str]
     Node: ClassVar[type[BackendNode]] = BackendNode
     owned: ClassVar[Mapping[str, str]] = {}
+    libraries: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     takes_adapter: ClassVar[bool] = False
 
     def context(self, algorithm: str) -> dict[str, Any]:

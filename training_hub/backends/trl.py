@@ -39,6 +39,7 @@ class TRLBackend(RecipeBackend):
     Node: ClassVar[type[BackendNode]] = TRLNode
     owned: ClassVar[Mapping[str, str]] = {**OWNED, **DERIVED}
     takes_adapter: ClassVar[bool] = True
+    recipes: ClassVar[tuple[str, ...]] = ("trl.SFTConfig", "trl.DPOConfig")
 
     @classmethod
     def owned_of(cls, target: str) -> Mapping[str, str]:
@@ -50,8 +51,8 @@ class TRLBackend(RecipeBackend):
         """Names that the libraries do not know, and settings without effect."""
         recipe, model = config["recipe"], config["model"]
         faults = []
-        if not recipe["_target_"].startswith("trl."):
-            faults.append(fault("recipe._target_", recipe["_target_"], "no class of trl", "drop it"))
+        if recipe["_target_"] not in cls.recipes:
+            faults.append(fault("recipe._target_", recipe["_target_"], f"no class of {cls.name}", "drop it"))
         faults += _strange("lr_scheduler", recipe.get("lr_scheduler_type"), "transformers.trainer_utils.SchedulerType")
         faults += _strange("recipe.optim", recipe.get("optim"), "transformers.training_args.OptimizerNames")
         if "/" not in model["attn_implementation"]:  # with one: a kernel on the hub

@@ -33,12 +33,19 @@ class Loaded(NamedTuple):
 
 
 Build = Callable[[RunDir, dict[str, Any], Loaded], Steps]
+Get = Callable[[dict[str, Any], dict[str, Any], Prepared], tuple[Any, PreTrainedModel]]
 
 
-def train(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], build: Build) -> dict[str, Any]:
-    """Train and save. kind: the recipe's class, of whose arguments `owned` are the loop's; build: makes the trainer."""
+def train(
+    run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], build: Build, get: Get | None = None
+) -> dict[str, Any]:
+    """Train and save.
+
+    kind: the recipe's class, of whose arguments `owned` are the loop's. build: makes the trainer. get: loads the model
+    and puts the adapter into it, by default as transformers and PEFT do.
+    """
     with StopOnSignal(run) as stop:
-        loaded = load(run, config, kind, owned)
+        loaded = load(run, config, kind, owned, get or model_and_adapter)
         trainer = build(run, config, loaded)
         _begin(run, config, loaded, trainer, stop)
         answers.write(run, trainer, config["backend"], "before")
@@ -50,23 +57,34 @@ def train(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str,
         return outcome.completed(run, trainer, config)
 
 
-def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str]) -> Loaded:
+def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], get: Get) -> Loaded:
     """Settle, prepare the rows, load the model and put the adapter into it."""
     logging.disable_progress_bar()
     settled = settle.settle(config["recipe"]) | {"threads": settle.share_cores()}
-    args = kind(**arguments(run, config["recipe"], settled, kind, owned))
+    args = on_one_gpu(kind(**arguments(run, config["recipe"], settled, kind, owned)))
     tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
     answers.check(config["backend"]["sample_prompts"], tokenizer)
     with args.main_process_first(desc="preparing the rows"):
         data = prepare(tokenizer, config["data"])
     args.eval_on_start = data.eval is not None and config["backend"]["eval_at_start"]
+    model, plain = get(config, settled, data)
+    return Loaded(args, tokenizer, data, model, plain, settled)
+
+
+def model_and_adapter(config: dict[str, Any], settled: dict[str, Any], _data: Prepared) -> tuple[Any, PreTrainedModel]:
+    """The model as it is trained, and the same without the adapter around it."""
     method = adapter.method(config)
     changes = method.how_to_load(config, settled) if method else {}
     plain = models.load_model(config["model"], settled["use_cpu"], **changes)
     if config["backend"]["packing"]:
         attention.use_packed_attention(plain)
-    model = method.add(plain, config).eval() if method else plain
-    return Loaded(args, tokenizer, data, model, plain, settled)
+    return (method.add(plain, config).eval() if method else plain), plain
+
+
+def on_one_gpu(args: Any) -> Any:
+    """A process uses one GPU; by default a single one would take all that are visible, by DataParallel."""
+    args._n_gpu = min(args.n_gpu, 1)
+    return args
 
 
 def arguments(
@@ -77,7 +95,7 @@ def arguments(
     given |= {name: settled[name] for name in ("use_cpu", "bf16")}
     if "activation_checkpointing" in kind.__dataclass_fields__:  # its newer name; the old one warns
         given.setdefault("activation_checkpointing", given.pop("gradient_checkpointing", False))
-    return given | {
+    ours = {
         "output_dir": str(run.checkpoints),
         "max_length": None,
         "remove_unused_columns": False,
@@ -85,6 +103,7 @@ def arguments(
         "logging_nan_inf_filter": False,
         "dataloader_pin_memory": False,
     }
+    return given | {name: value for name, value in ours.items() if name in kind.__dataclass_fields__}
 
 
 def shape(config: dict[str, Any], loaded: Loaded) -> dict[str, int]:

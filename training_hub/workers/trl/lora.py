@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from transformers import BitsAndBytesConfig, PreTrainedModel, TrainerCallback, s
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 from training_hub.workers.trl import models
 from training_hub.workers.trl.adapter import arguments, wrapped
+
+PutIn = Callable[[PreTrainedModel, dict[str, Any]], PeftModel]
 
 
 def how_to_load(config: dict[str, Any], settled: dict[str, Any]) -> dict[str, Any]:
@@ -38,8 +41,16 @@ def complete_gradients(model: PeftModel) -> None:
     """What is to do after the backward passes of a step: nothing."""
 
 
-def add(model: PreTrainedModel, config: dict[str, Any]) -> PeftModel:
-    """The model with an adapter, which alone is trained. ConfigError where it does not fit the model."""
+def by_peft(model: PreTrainedModel, given: dict[str, Any]) -> PeftModel:
+    """The model with an adapter, as PEFT itself makes it."""
+    return wrapped(model, LoraConfig(**given, task_type="CAUSAL_LM"))
+
+
+def add(model: PreTrainedModel, config: dict[str, Any], put_in: PutIn = by_peft) -> PeftModel:
+    """The model with an adapter, which alone is trained. ConfigError where it does not fit the model.
+
+    put_in: makes it, from the model and the arguments of peft.LoraConfig.
+    """
     given = arguments(config)
     if given["loftq_config"]:
         given["loftq_config"] = LoftQConfig(**given["loftq_config"])
@@ -47,8 +58,8 @@ def add(model: PreTrainedModel, config: dict[str, Any]) -> PeftModel:
     _keep_gradients(model)
     set_seed(config["recipe"]["seed"])
     try:
-        adapted = wrapped(model, LoraConfig(**given, task_type="CAUSAL_LM"))
-    except (ValueError, TypeError, ImportError) as error:
+        adapted = put_in(model, given)
+    except (ValueError, TypeError, ImportError, NotImplementedError) as error:
         raise ConfigError(fault("adapter.peft", "peft.LoraConfig", str(error).strip().splitlines()[0])) from error
     _check_patterns(adapted, given)
     folder = Path(config["model"]["path"]).expanduser()

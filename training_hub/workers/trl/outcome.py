@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from training_hub.run import RunDir
 from training_hub.workers.trl import adapter, models
 from training_hub.workers.trl.steps import Steps
 
-LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "unsloth")
 
 
 def describe(run: RunDir, trainer: Steps, settled: dict[str, Any], report: dict[str, Any]) -> None:
@@ -24,10 +24,17 @@ def describe(run: RunDir, trainer: Steps, settled: dict[str, Any], report: dict[
         world_size=trainer.accelerator.num_processes,
         parameters=trainer.model.num_parameters(),
         trainable_parameters=trainer.model.num_parameters(only_trainable=True),
-        versions={name: version(name) for name in LIBRARIES},
+        versions={name: _version(name) for name in LIBRARIES},
         settled=settled,
         data=report,
     )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def total_steps(trainer: Steps) -> int:

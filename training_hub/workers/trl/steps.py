@@ -29,7 +29,7 @@ class Steps(Trainer):
 
     model: PreTrainedModel
     processing_class: PreTrainedTokenizerBase
-    maybe_activation_offload_context: Any
+    maybe_activation_offload_context: Any  # of TRL's trainers
     complete_gradients: Callable[[], None] = staticmethod(lambda: None)  # after the last micro-batch of a step
 
     def __init__(

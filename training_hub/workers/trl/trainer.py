@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from trl import SFTTrainer
 
-from training_hub.workers.trl import batches
-from training_hub.workers.trl.steps import Steps
+from training_hub.workers.trl.tokens import TokenSteps
 
 
-class StepTrainer(Steps, SFTTrainer):
-    """The loss of a step is the sum of its token losses by the number of its trained tokens.
-
-    packed: rows are laid end to end; that changes the loss of no row.
-    """
-
-    def __init__(self, *args: Any, packed: bool, **kwargs: Any) -> None:
-        self.packed = packed
-        super().__init__(*args, **kwargs)
-
-    def collate(self, rows: list[batches.Row]) -> dict[str, Any]:
-        """One step of this rank from the rows of all ranks."""
-        return batches.step(
-            rows, self.accelerator.process_index, self.accelerator.num_processes, self.max_tokens, self.packed
-        )
+class StepTrainer(TokenSteps, SFTTrainer):
+    """Exact steps for TRL's SFTTrainer, and only the logits that carry loss."""
 
     def micro_loss(self, model: torch.nn.Module, micro_batch: dict[str, Any]) -> torch.Tensor:
         """Sum of the token losses of a micro-batch."""
@@ -41,22 +26,3 @@ class StepTrainer(Steps, SFTTrainer):
     def packed_attention(self) -> bool:
         """Whether the model attends to each row of a pack by itself and has to be told their lengths."""
         return bool(self.model.config._attn_implementation == "sdpa_packed")
-
-    @torch.no_grad()
-    def evaluate(
-        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
-    ) -> dict[str, float]:
-        """Mean loss per trained token over the held-out rows, exact: sums over all ranks."""
-        sums = torch.zeros(2, device=self.args.device, dtype=torch.float64)
-        self.model.eval()
-        for micro_batch in self._eval_batches():
-            sums[0] += self.micro_loss(self.model, micro_batch)
-            sums[1] += len(micro_batch["targets"])
-        loss, tokens = self.accelerator.reduce(sums, "sum").tolist()
-        metrics = {f"{metric_key_prefix}_loss": loss / max(1, tokens)}
-        self.tell(metrics)
-        return metrics
-
-    def _eval_batches(self) -> Iterator[dict[str, Any]]:
-        rows = batches.share(self.eval_rows or [], self.accelerator.process_index, self.accelerator.num_processes)
-        yield from batches.micro_batches(rows, self.max_tokens, self.packed)

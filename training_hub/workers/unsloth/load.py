@@ -1,0 +1,68 @@
+"""Let unsloth load a model and put an adapter into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, BitsAndBytesConfig, PreTrainedModel
+from unsloth import FastLanguageModel
+
+from training_hub.data.prepare import Prepared
+from training_hub.errors import ConfigError, fault
+from training_hub.workers.tokenizer import WAY_OUT, first_line, where
+from training_hub.workers.trl import lora
+
+
+def model_and_adapter(config: dict[str, Any], settled: dict[str, Any], data: Prepared) -> tuple[Any, PreTrainedModel]:
+    """The model as it is trained, and the same without the adapter around it."""
+    given = {**_arguments(config, "load"), **_bits(config["adapter"]["quantization"])}
+    try:
+        plain, _ = FastLanguageModel.from_pretrained(
+            **given, dtype=_dtype(config, settled), max_seq_length=_longest(config, data)
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(fault("model_path", config["model"]["path"], first_line(error), WAY_OUT)) from error
+    adapt = _arguments(config, "adapt")
+    put_in = lambda model, peft: FastLanguageModel.get_peft_model(model, **peft, **adapt)  # noqa: E731
+    return lora.add(plain, config, put_in).eval(), plain
+
+
+def _arguments(config: dict[str, Any], which: str) -> dict[str, Any]:
+    """The arguments of one of unsloth's functions."""
+    return {name: value for name, value in config["backend"][which].items() if name != "_target_"}
+
+
+def _bits(node: dict[str, Any]) -> dict[str, Any]:
+    """How the model's own weights are held. Both flags are said: unsloth's own default is 4 bits."""
+    flags = {name: node[name] for name in ("load_in_4bit", "load_in_8bit")}
+    return flags | ({"quantization_config": BitsAndBytesConfig(**node)} if node["load_in_4bit"] else {})
+
+
+def _dtype(config: dict[str, Any], settled: dict[str, Any]) -> torch.dtype:
+    """Type of the weights that are not trained, and of the products."""
+    wanted = config["model"]["dtype"]
+    if wanted == "auto":
+        return torch.bfloat16 if settled["bf16"] else torch.float32
+    dtype: torch.dtype = getattr(torch, wanted)
+    return dtype
+
+
+def _longest(config: dict[str, Any], data: Prepared) -> int:
+    """The length that unsloth is to reckon with. ConfigError for rows that the model was not made for.
+
+    Where it is more than the model was made for, unsloth would change the model: it stretches the positions.
+    """
+    made_for = _made_for(config["model"])
+    longest = max(int(part.lengths.max()) for part in (data.train, data.eval) if part is not None)
+    if longest > made_for and not config["backend"]["load"].get("rope_scaling"):
+        rule = (
+            f"the longest row has {longest} tokens, and unsloth would stretch the model's {made_for} positions to them"
+        )
+        raise ConfigError(fault("max_seq_len", config["data"]["max_seq_len"], rule, f"give at most {made_for}"))
+    return max(longest, min(int(config["data"]["max_seq_len"]), made_for))
+
+
+def _made_for(node: dict[str, Any]) -> int:
+    """Tokens that a model has positions for."""
+    return int(AutoConfig.from_pretrained(node["path"], **where(node)).get_text_config().max_position_embeddings)
