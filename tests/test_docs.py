@@ -25,7 +25,7 @@ from training_hub.config import choices
 from training_hub.config.check import check
 from training_hub.config.overrides import override_texts
 from training_hub.sweeps.expand import plugin_of, read
-from training_hub.tools import export
+from training_hub.tools import export, runs
 from training_hub.tools import words as verbs_words
 
 ROOT = Path(__file__).parent.parent
@@ -91,6 +91,9 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
         return cli.main(words)
     if words and words[0] in export.SETTINGS:  # words first, then settings of its own
         verbs_words.read(words[0], words[1:], export.SETTINGS[words[0]], export.WORDS[words[0]])
+        return 0
+    if words[:1] and words[0] in cli.OF_RUNS:
+        runs.split(words[0], words[1:])
         return 0
     settings = words[1:] if words[:1] and words[0] in cli.VERBS else words
     return max(cli.main(["explain", *job]) for job in jobs(list(settings)))

@@ -19,7 +19,11 @@ VERBS = {
     "export": "write a run's result as a plain model, adapters merged, with a model card; and prove that it speaks",
     "interpolate": "write a mixture of two checkpoints of one model",
     "doctor": "check this machine against what the chosen algorithm and backend need",
+    "status": "how runs stand, of a folder or of outputs/; a sweep's are those below its folder",
+    "cancel": "ask a run, or those of a sweep, to save and stop; --now: end them at once",
+    "logs": "the end of a run's log; -f: and what is added to it, -n 100: so many lines",
 }
+OF_RUNS = ("status", "cancel", "logs")
 # Flags of Hydra's that take a value, and those that do not.
 _VALUED = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd"}
 _PLAIN = {"--hydra-help", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc"}
@@ -47,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words and words[0] in OF_RUNS and not {"--help", "-h"} & set(words):
+        from training_hub.tools import runs
+
+        return runs.main(words[0], words[1:])
     flags, overrides = _split(words)
     verb, typed = "train", False
     if overrides and "=" not in overrides[0] and not overrides[0].startswith(("+", "~")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 import platform
 import shlex
 import socket
@@ -36,6 +37,7 @@ def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping
         "data": fingerprint(Path(config["data"]["path"]).expanduser()),
         "machine": {
             "host": socket.gethostname(),
+            "process": os.getpid(),
             "user": getpass.getuser(),
             "system": platform.platform(),
             "cores": hardware.cores(),

@@ -34,7 +34,7 @@ METRIC_KEYS = (
 )
 
 
-_STATUSES = ("created", "running", "completed", "failed", "interrupted")
+_STATUSES = ("created", "pending", "running", "completed", "failed", "interrupted")
 
 
 @dataclass
@@ -60,7 +60,8 @@ class RunSpec:
     """Everything a launcher needs to know of a run; it never sees the config.
 
     commands: argument lists, run one after the other until one fails. env: what is added to the environment.
-    dropped_env: variables that must not reach the workers. world_size: processes in all, over all nodes.
+    dropped_env: variables that must not reach the workers. world_size: processes in all, over all nodes. settings: the
+    launcher's own.
     """
 
     run_dir: str
@@ -68,6 +69,7 @@ class RunSpec:
     env: dict[str, str]
     dropped_env: tuple[str, ...] = ()
     world_size: int = 1
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 class RunDir:
@@ -85,6 +87,9 @@ class RunDir:
         self.loss_plot = self.path / "loss.png"
         self.stop = self.path / "stop"
         self.lock = self.path / ".lock"
+        self.spec = self.path / "spec.json"  # the RunSpec, for a job on another machine
+        self.job = self.path / "job.json"  # which job of SLURM it is
+        self.slurm = self.path / "slurm"  # the script that was submitted
         self.prepared = self.path / "prepared"  # rows as a library's script reads them: train.jsonl, eval.jsonl
         self.library = self.path / "library"  # what a library's script writes
         self.checkpoints = self.path / "checkpoints"
@@ -124,6 +129,19 @@ class RunDir:
                 pass
             yield True
 
+    def is_held(self) -> bool | None:
+        """Whether a run is going on in the folder; None where the file system has no locks to tell by."""
+        if not self.lock.exists():
+            return False
+        with self.lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return None
+        return False
+
     def create(self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any]) -> None:
         """Write the files that a run begins with, in place of an older run's. OSError where the folder is not writable.
 
@@ -132,7 +150,16 @@ class RunDir:
         if self.exists() and self.checkpoints.exists():
             shutil.rmtree(self.checkpoints)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        for stale in (self.metrics, self.samples, self.result, self.loss_plot, self.log, self.stop, self.manifest):
+        for stale in (
+            self.metrics,
+            self.samples,
+            self.result,
+            self.loss_plot,
+            self.log,
+            self.stop,
+            self.manifest,
+            self.job,
+        ):
             stale.unlink(missing_ok=True)
         write_atomically(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         write_atomically(self.overrides, yaml.safe_dump(overrides, allow_unicode=True))
@@ -181,9 +208,27 @@ class RunDir:
         """The result, None where the run has not ended."""
         return TrainResult(**json.loads(self.result.read_text())) if self.result.exists() else None
 
-    def request_stop(self) -> None:
+    def write_spec(self, spec: RunSpec) -> None:
+        """Write what a job on another machine needs to know."""
+        write_atomically(self.spec, json.dumps(asdict(spec), indent=2) + "\n")
+
+    def read_spec(self) -> RunSpec:
+        """What write_spec wrote."""
+        loaded = json.loads(self.spec.read_text())
+        return RunSpec(**loaded | {"commands": tuple(map(tuple, loaded["commands"]))})
+
+    def read_job(self) -> str | None:
+        """The SLURM job that the run is, `12` or `12_3`; None for a run on one machine."""
+        return str(json.loads(self.job.read_text())["id"]) if self.job.exists() else None
+
+    def request_stop(self, by: str = "user") -> None:
         """Ask the worker to save and stop after the current step."""
-        self.stop.touch()
+        self.stop.write_text(by)
+
+    def withdraw_stop(self, by: str) -> None:
+        """Take a request back, where it was made in this name."""
+        if self.stop.exists() and self.stop.read_text() == by:
+            self.stop.unlink()
 
     def stop_requested(self) -> bool:
         """Whether somebody asked the worker to stop."""

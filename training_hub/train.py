@@ -70,7 +70,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     faulty = {subject(text) for text in faults}
     faults += secret_faults(config)
     backend, adapter = catalogue.backend_of(composition), catalogue.adapter_of(composition)
-    faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher.check, backend.check)
+    faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
     if not faulty & {"adapter", "backend", *adapter.Params.model_fields}:
         faults += adapter.check(config)
     if faults:
@@ -95,7 +95,8 @@ def run(planned: Plan, command: Sequence[str] = ()) -> TrainResult:
         return Progress(directory)
 
     result = follow(planned, command, watch)
-    summarise(RunDir(result.run_dir), result)
+    if result.status == "completed":
+        summarise(RunDir(result.run_dir), result)
     return result
 
 
@@ -118,18 +119,24 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
         except OSError as error:
             rule = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             raise ConfigError(fault("output_dir", planned.spec.run_dir, rule, "choose another")) from None
-        return _outcome(directory, _launch(planned, directory, watch))
+        status = _launch(planned, directory, watch)
+        return TrainResult("pending", str(directory.path)) if status is None else _outcome(directory, status)
 
 
-def _launch(planned: Plan, directory: RunDir, watch: Callable[[RunDir], Watch]) -> int:
-    """The exit status of the workers. Whatever ends this process meanwhile, the run does not stay "running"."""
+def _launch(planned: Plan, directory: RunDir, watch: Callable[[RunDir], Watch]) -> int | None:
+    """The exit status of the workers; None where nobody waits for them.
+
+    Whatever ends this process meanwhile, the run does not stay "running"; but for one that goes on by itself.
+    """
+    attended = planned.launcher.attended
     try:
-        directory.update_manifest(status="running")
+        directory.update_manifest(status="running" if attended else "pending")
         with watch(directory) as watching:
             return planned.launcher.launch(planned.spec, directory, watching.tick)
     except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt)
-        _record(directory, "interrupted" if stopped else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
+        if attended or directory.read_job() is None:
+            stopped = isinstance(error, KeyboardInterrupt)
+            _record(directory, "interrupted" if stopped else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
         raise
 
 
@@ -169,7 +176,7 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
     env = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "true", **launcher.environment(node)}
     if config["backend"]["python"]:
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    return RunSpec(run_dir, (tuple(command),), env, launcher.dropped_env, int(node["world_size"]))
+    return RunSpec(run_dir, (tuple(command),), env, launcher.dropped_env, int(node["world_size"]), dict(node))
 
 
 def _unused_name(composition: Composition) -> str:

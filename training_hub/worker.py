@@ -43,7 +43,8 @@ def main(run_dir: str, *command: str) -> int:
         status, str(run.path), outcome["checkpoint_path"], outcome["metrics"], time.monotonic() - started
     )
     _write(run, command, result)
-    return EXIT_INTERRUPTED if status == "interrupted" else 0
+    # torchrun would take the status for a failure, and end the processes that still save.
+    return EXIT_INTERRUPTED if status == "interrupted" and "TORCHELASTIC_RUN_ID" not in os.environ else 0
 
 
 def _worker(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:

@@ -158,6 +158,21 @@ def test_what_a_cluster_puts_into_every_environment_is_no_fault(monkeypatch: pyt
     assert torchrun.check(launcher_node()) == []
 
 
+def test_a_rendezvous_that_is_typed_goes_before_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "node0")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    assert "--rdzv-backend=c10d --rdzv-endpoint=there:1 --max" in command("nnodes=2", "rdzv_endpoint=there:1")
+    monkeypatch.setenv("PET_RDZV_ENDPOINT", "there:1")
+    assert "--rdzv-backend=static --master-addr=me --master-port=29500 --max" in command("nnodes=2", "master_addr=me")
+    [both] = torchrun.check(launcher_node("nnodes=2"))
+    assert both == "rdzv_endpoint=there:1: master_addr=node0 is set as well; keep one of the two"
+
+
+def test_a_port_of_the_environment_alone_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    assert torchrun.check(launcher_node()) == []
+
+
 def test_torchruns_own_variable_goes_before_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASTER_ADDR", "general")
     monkeypatch.setenv("MASTER_PORT", "1")

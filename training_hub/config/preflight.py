@@ -31,21 +31,24 @@ def preflight(
     faulty: Collection[str],
     backend_name: str,
     alternatives: Sequence[str],
-    check_launcher: Callable[[Mapping[str, Any]], list[str]],
+    launcher: Any,
     check_backend: Callable[[Mapping[str, Any]], list[str]],
 ) -> list[str]:
     """Every fault, one line each; [] where the run can start.
 
     config: resolved as far as it can be. faulty: keys with faults of their own; a check that reads one is left out.
-    alternatives: backends of the algorithm that need no GPU.
+    alternatives: backends of the algorithm that need no GPU. launcher: its class.
     """
     return inputs(config, faulty) + _sound_checks(
         config,
         faulty,
         (
             (("output_dir", "overwrite", "model.path"), lambda: _output(config)),
-            (("launcher",), lambda: check_launcher(config["launcher"])),
-            (("backend", "launcher"), lambda: _gpu(config, backend_name, alternatives)),
+            (("launcher", *launcher.Params.model_fields), lambda: launcher.check(config["launcher"])),
+            (
+                ("backend", "launcher"),
+                lambda: _gpu(config, backend_name, alternatives, launcher),
+            ),
             (("backend", "logger"), lambda: _libraries(config, backend_name)),
             (("backend", "recipe", "model", "data", "launcher", "logger"), lambda: check_backend(config)),
         ),
@@ -230,17 +233,18 @@ def _checkpoint_gb(config: Mapping[str, Any]) -> float:
     return small_gb + sum(file.stat().st_size for file in weights) / 1e9
 
 
-def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[str]) -> list[str]:
-    """Whether the GPUs that are asked for are there."""
-    backend, found = config["backend"], len(hardware.gpus())
-    if backend["needs_gpu"] and not found:
-        way = (
+def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[str], launcher: Any) -> list[str]:
+    """Whether there are the GPUs that are asked for, where the workers run."""
+    found, more = launcher.gpus(config["launcher"])
+    if config["backend"]["needs_gpu"] and not found:
+        other = (
             f"on this machine use backend={' or '.join(alternatives)}" if alternatives else "run it on another machine"
         )
-        return [fault("backend", backend_name, "needs a CUDA GPU, none here", way)]
+        return [fault("backend", backend_name, "needs a CUDA GPU, none here", more or other)]
     wanted = int(config["launcher"].get("nproc_per_node", 1))
     if found and wanted > found:
-        return [fault("nproc_per_node", wanted, f"this machine has {found} GPUs", f"at most {found}")]
+        whose = f"gpus_per_node={found}" if more else f"this machine has {found} GPUs"
+        return [fault("nproc_per_node", wanted, whose, f"at most {found}")]
     return []
 
 

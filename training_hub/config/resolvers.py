@@ -62,6 +62,11 @@ def processes(nproc_per_node: int | str) -> int:
     return found or 1
 
 
+def processes_of_node(nproc_per_node: int | str, gpus_per_node: int) -> int:
+    """Processes on a machine of a cluster: auto is one for each GPU that is asked for, or one."""
+    return nproc_per_node if isinstance(nproc_per_node, int) else max(1, gpus_per_node)
+
+
 def world_size(nnodes: int, nproc_per_node: int) -> int:
     """Processes over all machines."""
     return nnodes * nproc_per_node
@@ -89,8 +94,8 @@ def report_to(logger: dict[str, Any]) -> list[str]:
 def register() -> None:
     """Make the resolvers known to OmegaConf; doing it again changes nothing."""
     for resolver in (
-        first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, processes, world_size,
-        eval_strategy, save_strategy, report_to,
+        first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, processes,
+        processes_of_node, world_size, eval_strategy, save_strategy, report_to,
     ):  # fmt: skip
         OmegaConf.register_new_resolver(resolver.__name__, _contained(resolver), replace=True)
 

@@ -8,20 +8,31 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from training_hub import hardware
 from training_hub.run import RunDir, RunSpec
 
 
 class Launcher(ABC):
-    """Params: the root parameters that it adds. Node: its node in the config. dropped_env: what no worker inherits."""
+    """How workers are started.
+
+    Params: the root parameters that it adds. Node: its node in the config. dropped_env: what no worker inherits.
+    attended: whether a run ends with the process that launched it.
+    """
 
     Params: ClassVar[type[BaseModel]]
     Node: ClassVar[type[BaseModel]]
     dropped_env: ClassVar[tuple[str, ...]] = ()
+    attended: ClassVar[bool] = True
 
     @classmethod
     @abstractmethod
     def check(cls, node: Mapping[str, Any]) -> list[str]:
         """Faults of the launcher's own settings, one line each."""
+
+    @classmethod
+    def gpus(cls, node: Mapping[str, Any]) -> tuple[int, str]:
+        """How many GPUs each machine has for the workers, and what to do where they are too few."""
+        return len(hardware.gpus()), ""
 
     @classmethod
     @abstractmethod
@@ -40,6 +51,14 @@ class Launcher(ABC):
         """Variables that the workers need beside those that are there."""
 
     @classmethod
+    def plan(cls, spec: RunSpec) -> str:
+        """What else there is to show of a launch that is planned, as text; "" for nothing."""
+        return ""
+
+    @classmethod
     @abstractmethod
-    def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
-        """Run to the end, calling each_tick a few times per second; returns the exit status of the last command."""
+    def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int | None:
+        """Run to the end, calling each_tick a few times per second; returns the exit status of the last command.
+
+        None where the run goes on and nobody waits for it.
+        """

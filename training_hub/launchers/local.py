@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -20,13 +19,12 @@ from training_hub import hardware
 from training_hub.launchers import torchrun
 from training_hub.launchers.base import Launcher
 from training_hub.params import Text, TorchrunParams, param
+from training_hub.processes import MARK, kill_marked
 from training_hub.progress import say
-from training_hub.run import RunDir, RunSpec
+from training_hub.run import RunDir, RunSpec, TrainResult
 
 _PR_SET_PDEATHSIG = 1
 _TICK_S = 0.1
-# In the environment of a worker and so of all that it starts, in whatever session and under whatever parent.
-_MARK = "TRAINING_HUB_PROCESSES"
 
 
 class LocalNode(TorchrunParams):
@@ -70,7 +68,15 @@ class LocalLauncher(Launcher):
                 status = _run(command, spec, run, each_tick)
                 if status:
                     break
+        if status == 0 and spec.settings.get("node_rank") and run.read_result() is None:
+            _conclude(run)
         return status
+
+
+def _conclude(run: RunDir) -> None:
+    """On a machine that is not the first one: the result is there, and the workers here have ended well."""
+    run.update_manifest(status="completed")
+    run.write_result(TrainResult("completed", str(run.path)))
 
 
 @contextmanager
@@ -89,7 +95,7 @@ def _terminate_like_ctrl_c() -> Iterator[None]:
 def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
     mark = secrets.token_hex(16)
     environment = {name: value for name, value in os.environ.items() if name not in spec.dropped_env} | spec.env
-    environment[_MARK] = mark
+    environment[MARK] = mark
     with run.log.open("ab") as log:
         # A session of its own: Ctrl-C reaches this process alone, which then asks the worker to stop.
         worker = subprocess.Popen(
@@ -124,21 +130,7 @@ def _end(worker: subprocess.Popen[bytes], mark: str) -> None:
     with suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
-    while left := _marked(mark):  # torchrun gives each of its processes a session of its own
-        for number in left:
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-        time.sleep(_TICK_S / 10)
-
-
-def _marked(mark: str) -> list[int]:
-    """Living processes that have the mark in their environment (Linux; elsewhere none is found)."""
-    text, found = f"{_MARK}={mark}".encode(), []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # another user's, or one that has just ended
-            if text in file.read_bytes().split(b"\0"):
-                found.append(int(file.parent.name))
-    return found
+    kill_marked(mark)  # torchrun gives each of its processes a session of its own
 
 
 def _die_with_parent() -> None:

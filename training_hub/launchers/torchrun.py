@@ -37,19 +37,28 @@ def torchrun(node: Mapping[str, Any], python: str, program: Sequence[str]) -> li
     else:
         command += [f"--node-rank={node['node_rank']}"]
         command += [f"--rdzv-id={node['rdzv_id']}"] if node["rdzv_id"] is not None else []
-        if node["rdzv_endpoint"]:
-            command += ["--rdzv-backend=c10d", f"--rdzv-endpoint={node['rdzv_endpoint']}"]
+        endpoint, address = meeting(node)
+        if endpoint:
+            command += ["--rdzv-backend=c10d", f"--rdzv-endpoint={endpoint}"]
         else:
-            command += ["--rdzv-backend=static", f"--master-addr={node['master_addr']}"]
+            command += ["--rdzv-backend=static", f"--master-addr={address}"]
             command += [f"--master-port={node['master_port'] or 29500}"]
     return [*command, "--max-restarts=0", *program]
+
+
+def meeting(node: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The endpoint and the address of a rendezvous; where one is typed, the other one of the environment has no say."""
+    endpoint, address = node["rdzv_endpoint"], node["master_addr"]
+    if endpoint and address and _is_typed("rdzv_endpoint", node) != _is_typed("master_addr", node):
+        return (endpoint, None) if _is_typed("rdzv_endpoint", node) else (None, address)
+    return endpoint, address
 
 
 def check(node: Mapping[str, Any]) -> list[str]:
     """Contradictions among sound values."""
     faults = []
     nnodes, node_rank = node["nnodes"], node["node_rank"]
-    endpoint, address, port = node["rdzv_endpoint"], node["master_addr"], node["master_port"]
+    (endpoint, address), port = meeting(node), node["master_port"]
     if node_rank >= nnodes:
         faults.append(fault("node_rank", node_rank, f"must be less than nnodes={nnodes}"))
     if endpoint and address:
@@ -57,7 +66,7 @@ def check(node: Mapping[str, Any]) -> list[str]:
     if nnodes > 1 and not endpoint and not address:
         way = "add master_addr=HOST or rdzv_endpoint=HOST:PORT"
         faults.append(fault("nnodes", nnodes, "more than one machine needs a rendezvous", way))
-    if port is not None and not address:
+    if _is_typed("master_port", node) and not address:
         faults.append(
             fault("master_port", port, "has no meaning without master_addr", "add master_addr=HOST or drop it")
         )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
 from collections.abc import Sequence
 
 from packaging.requirements import Requirement
 
-from training_hub import catalogue, hardware, train
+from training_hub import catalogue, cluster, hardware, train
 from training_hub.config.check import check
 from training_hub.config.preflight import install_command, missing_requirements, versions
 from training_hub.errors import ConfigError
@@ -62,11 +60,17 @@ def _machine() -> list[tuple[str, str, str]]:
         ("cores", str(hardware.cores()), "ok"),
         ("memory", f"{hardware.memory_gb():.1f} GB", "ok"),
         ("free disk here", f"{hardware.free_disk_gb('.'):.1f} GB", "ok"),
-        ("SLURM", _slurm() or "none", "ok" if _slurm() else "-"),
+        _slurm(),
     ]
 
 
-def _slurm() -> str | None:
-    if not shutil.which("sbatch"):
-        return None
-    return subprocess.run(["sbatch", "--version"], check=False, capture_output=True, text=True).stdout.strip() or None
+def _slurm() -> tuple[str, str, str]:
+    """SLURM as this machine sees it: its version, and the partitions with their nodes."""
+    if not cluster.exists():
+        return "SLURM", "none", "-"
+    try:
+        version, found = cluster.version(), cluster.partitions()
+    except cluster.ClusterError as error:
+        return "SLURM", str(error), "no answer"
+    partitions = ", ".join(f"{each.name} ({each.nodes} nodes, {each.gpus} GPUs each)" for each in found)
+    return "SLURM", f"{version}: {partitions}", "ok"

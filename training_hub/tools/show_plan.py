@@ -20,5 +20,7 @@ def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     lines += ["run directory", f"  {spec.run_dir}  ({hardware.free_disk_gb(spec.run_dir):.1f} GB free)", ""]
     lines += ["environment", *(f"  {name}={value}" for name, value in spec.env.items()), ""]
     lines += ["command", *(f"  {shlex.join(command)}" for command in spec.commands), ""]
+    if script := planned.launcher.plan(spec):
+        lines += ["script", *(f"  {line}".rstrip() for line in script.splitlines()), ""]
     config = yaml.safe_dump(planned.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
     return "\n".join([*lines, "config", *(f"  {line}" for line in config.splitlines())])

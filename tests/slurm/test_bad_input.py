@@ -1,0 +1,128 @@
+"""What a real SLURM would refuse is refused before anything is written, a line each; and what `plan` shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tools.conftest import folder, here  # noqa: F401  fixtures
+from training_hub import train
+from training_hub.errors import ConfigError
+from training_hub.launchers.slurm import check
+from training_hub.tools.doctor import doctor
+from training_hub.tools.show_plan import plan_text
+
+GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run", "launcher=slurm"]
+
+pytestmark = pytest.mark.usefixtures("slurm", "here")
+
+
+def faults(*typed: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as error:
+        train.plan(train.composed([*GIVEN, *typed]))
+    assert not Path("run").exists()
+    return error.value.faults
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["partition=mian"], "partition=mian: no such partition; did you mean main?"),
+        (["partition=gpu"], "partition=gpu: no such partition; choose from main, high"),
+        (["gpus_per_node=9"], "gpus_per_node=9: partition main has 8 GPUs on a node; at most 8"),
+        (["nodes=5"], "nodes=5: partition main has 4 nodes; at most 4"),
+        (["cpus_per_node=5", "partition=high"], "cpus_per_node=5: partition high has 4 cores on a node; at most 4"),
+        (["memory_gb=17"], "memory_gb=17: partition main has 16 GB on a node; at most 16"),
+        (["launcher.sbatch.qoss=x"], "launcher.sbatch.qoss=x: sbatch has no such option; did you mean qos?"),
+        (["launcher.sbatch.time=5"], "launcher.sbatch.time=5: the launcher sets this option; use timeout_min"),
+        (["launcher.sbatch.output=a"], "launcher.sbatch.output=a: the launcher sets this option; drop it"),
+        (
+            ["launcher.sbatch.nodelist=node9"],
+            "launcher=slurm: sbatch refuses: allocation failure: Invalid node name specified; see launcher.sbatch",
+        ),
+        (["nodes=0"], "nodes=0: must be greater than 0"),
+        (["max_requeues=-1"], "max_requeues=-1: must be greater than or equal to 0"),
+        (["timeout_min=1h"], "timeout_min=1h: must be a whole number"),
+        (["gpus_per_node=4", "nproc_per_node=5"], "nproc_per_node=5: gpus_per_node=4; at most 4"),
+        (["nnodes=2"], "nnodes=2: sft has no such parameter; it belongs to launcher=local"),
+        (["output_dir='a\\b'"], "output_dir='a\\\\b': sbatch takes no '\\\\' in a path; choose another"),
+    ],
+)
+def test_a_line_says_what_is_wrong(typed: list[str], expected: str) -> None:
+    assert faults(*typed) == (expected,)
+
+
+def test_faults_are_told_together() -> None:
+    assert len(faults("gpus_per_node=9", "nodes=5", "lr=-1", "launcher.sbatch.qoss=x")) == 4
+
+
+def test_a_backend_that_needs_a_gpu_asks_the_job_for_one() -> None:
+    assert faults("backend=mini-trainer", "data_path=rows.jsonl")[0] == (
+        "backend=mini-trainer: needs a CUDA GPU, none here; add gpus_per_node=N"
+    )
+    assert (
+        train.plan(train.composed([*GIVEN, "backend=mini-trainer", "gpus_per_node=2"])).config["launcher"]["world_size"]
+        == 2
+    )
+
+
+def test_a_machine_without_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert faults() == (
+        "launcher=slurm: no sbatch on this machine; run this where jobs can be submitted, or use launcher=local",
+    )
+
+
+def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "slurm.conf").write_text("ClusterName=gone\nSlurmctldHost=localhost(127.0.0.1)\nSlurmctldPort=1\n")
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
+    check._partitions.cache_clear()
+    [fault] = faults()
+    assert fault.startswith("launcher=slurm: SLURM does not answer: ")
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/tmp/run", True), ("/dev/shm/run", True), ("/proc/run", False), ("/run/x", True)]
+)
+def test_file_systems_that_other_machines_do_not_see(path: str, expected: bool) -> None:
+    assert check.is_node_local(path) is expected
+
+
+def test_the_plan_shows_the_script_of_sbatch() -> None:
+    words = [
+        "nodes=2",
+        "gpus_per_node=8",
+        "timeout_min=60",
+        "launcher.sbatch.qos=high",
+        "launcher.setup=['module load x']",
+    ]
+    text = plan_text([*GIVEN, *words, "effective_batch_size=16"])
+    for line in (
+        "  #SBATCH --gpus-per-node=8", "  #SBATCH --nodes=2", "  #SBATCH --ntasks-per-node=1", "  #SBATCH --qos=high",
+        "  #SBATCH --requeue", "  #SBATCH --signal=B:USR2@120", "  #SBATCH --time=60", "  module load x",
+    ):  # fmt: skip
+        assert line in text.splitlines(), line
+    assert re.search(r"\n  exec \S+ -m training_hub.launchers.slurm.batch \S+/run\n", text)
+    assert "--node-rank='$NODE_RANK'" in text or "'--node-rank=$NODE_RANK'" in text
+
+
+def test_doctor_tells_of_the_cluster() -> None:
+    text, _ = doctor(["launcher=slurm"])
+    [line] = [each for each in text.splitlines() if each.startswith("SLURM")]
+    assert "main (4 nodes, 8 GPUs each), high (4 nodes, 8 GPUs each)" in line
+
+
+def node(*typed: str) -> dict[str, Any]:
+    return dict(train.plan(train.composed([*GIVEN, *typed])).config["launcher"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "processes"),
+    [([], 1), (["gpus_per_node=3", "effective_batch_size=6"], 3), (["nproc_per_node=2"], 2)],
+)
+def test_there_is_a_process_for_each_gpu_or_one(typed: list[str], processes: int) -> None:
+    assert node(*typed)["nproc_per_node"] == processes

@@ -1,0 +1,109 @@
+"""Real trainings of a tiny model as jobs of a real SLURM, through the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.conftest import hub, job_of, wait_for
+from tests.workers.conftest import conversation
+from training_hub.run import RunDir
+from training_hub.state import state
+
+pytestmark = [pytest.mark.usefixtures("slurm"), pytest.mark.slow, pytest.mark.needs("torch", "trl")]
+
+
+@pytest.fixture(scope="module")
+def settings(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What every run here has in common."""
+    folder = tmp_path_factory.mktemp("rows")
+    text = "".join(json.dumps(conversation(number)) + "\n" for number in range(12))
+    (folder / "train.jsonl").write_text(text)
+    return [
+        f"model_path={tiny}", f"data_path={folder}/train.jsonl", "effective_batch_size=4", "lr=5e-3",
+        "recipe.bf16=false", f"data.cache_dir={folder}/cache", "launcher=slurm",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(slurm: None, settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDir, str]:
+    """A run in a folder with an odd name, submitted from a folder that is not the repository; and what was printed."""
+    place = tmp_path_factory.mktemp("submitted from here")
+    output = "out put/%j %% a'b\"c $HOME {x} ü"
+    words = [f"output_dir={json.dumps(output)}", "sample_prompts=['say \"$HOME\" %j']"]
+    done = hub(*settings, *words, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return RunDir(place / output), done.stdout
+
+
+def losses(run: RunDir) -> list[float]:
+    return [row["loss"] for row in run.read_metrics() if row["loss"] is not None]
+
+
+def test_a_job_trains_and_is_followed(run: tuple[RunDir, str]) -> None:
+    directory, output = run
+    assert len(losses(directory)) == 3
+    assert directory.final_checkpoint.is_dir()
+    job = job_of(directory)
+    assert job.state == "COMPLETED"
+    for text in (f"job {job.id}: running on node", "step 3/3  loss ", "completed in"):
+        assert text in output
+
+
+def test_odd_characters_reach_the_run_as_they_were_typed(run: tuple[RunDir, str]) -> None:
+    directory, _ = run
+    assert {sample["prompt"] for sample in directory.read_samples()} == {'say "$HOME" %j'}
+    assert "job " in directory.log.read_text().splitlines()[0]
+
+
+def test_two_nodes_with_two_processes_each_give_the_losses_of_one(
+    run: tuple[RunDir, str], settings: list[str], tmp_path: Path
+) -> None:
+    done = hub(*settings, "nodes=2", "nproc_per_node=2", "output_dir=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    directory = RunDir(tmp_path / "out")
+    assert losses(directory) == pytest.approx(losses(run[0]), abs=1e-5)
+    assert directory.read_manifest()["nodes"].startswith("node[")
+    assert directory.read_manifest()["world_size"] == 4
+
+
+def test_a_training_that_fails_is_a_failed_job(settings: list[str], tmp_path: Path) -> None:
+    done = hub(*settings, "lr=1e30", "max_grad_norm=0", "output_dir=out", cwd=tmp_path)
+    directory = RunDir(tmp_path / "out")
+    assert done.returncode == 1
+    assert "loss=nan: not a number at step" in done.stderr.splitlines()[0]
+    assert done.stderr.splitlines()[-1] == f"  whole log: {directory.log}"
+    assert "Traceback" in directory.log.read_text()
+    assert (job_of(directory).state, state(directory).word) == ("FAILED", "failed")
+
+
+def test_a_run_that_is_preempted_goes_on_to_the_same_numbers(
+    settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another job takes the node; SLURM queues this one again by itself."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    long = [*settings, "num_epochs=100"]
+    started = hub(*long, "output_dir=out", "wait=false", "launcher.sbatch.nodelist=node1", cwd=tmp_path)
+    assert started.returncode == 0, started.stderr
+    run = RunDir(tmp_path / "out")
+    wait_for(lambda: len(losses(run)) > 10)
+    subprocess.run(["srun", "-p", "high", "-w", "node1", "--exclusive", "--mpi=none", "true"], check=True)
+    alone = hub(*long, "output_dir=alone", "launcher=local", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    wait_for(lambda: not state(run).goes_on)
+    assert state(run).word == "completed", run.log_tail()
+    assert run.read_manifest()["restarts"] == 1
+    assert losses(run) == losses(RunDir(tmp_path / "alone"))
+
+
+def test_a_run_that_reaches_its_time_limit_goes_on(settings: list[str], tmp_path: Path) -> None:
+    """A minute is SLURM's least limit; 50 seconds before it the run is asked to stop."""
+    limit = ["timeout_min=1", "launcher.stop_before_s=50"]
+    done = hub(*settings, *limit, "num_epochs=300", "output_dir=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = RunDir(tmp_path / "out")
+    assert run.read_manifest()["restarts"] >= 1
+    assert [row["step"] for row in run.read_metrics()] == list(range(1, 901))

@@ -1,0 +1,99 @@
+"""A SLURM cluster: the run becomes a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from training_hub.launchers import torchrun
+from training_hub.launchers.base import Launcher
+from training_hub.launchers.slurm import check
+from training_hub.launchers.slurm.follow import follow
+from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
+from training_hub.launchers.slurm.submit import script, submit
+from training_hub.params import Checked, Text, param
+from training_hub.progress import say
+from training_hub.run import RunDir, RunSpec
+
+
+class SlurmParams(Checked):
+    """What a job asks for."""
+
+    nodes: int = param("machines", unit="machines", gt=0)
+    gpus_per_node: int = param("GPUs on each machine", unit="GPUs", ge=0)
+    nproc_per_node: Annotated[int, Field(gt=0)] | Literal["auto"] = param(
+        "processes on each machine; auto: one per GPU, or one", unit="processes"
+    )
+    cpus_per_node: int | None = param("cores on each machine; null: what the cluster gives", unit="cores", gt=0)
+    memory_gb: float | None = param("memory on each machine; null: what the cluster gives", unit="GB", gt=0)
+    partition: Text | None = param("partition; null: the cluster's default")
+    account: Text | None = param("account that is charged")
+    timeout_min: int | None = param(
+        "time limit; a run that does not finish within it saves, is queued again and goes on; null: the partition's",
+        unit="minutes",
+        gt=0,
+    )
+    max_requeues: int = param("how often the job may be queued again, after its time limit or a preemption", ge=0)
+    wait: bool = param("follow the job to its end; false: return as soon as it is submitted")
+
+
+class SlurmNode(SlurmParams):
+    """`launcher`: its class, its parameters, and what has no parameter of its own."""
+
+    target: Text = Field(alias="_target_", description="the class")
+    job_name: Text = param("name of the job", min_length=1)
+    stop_before_s: int = param("how long before the time limit the run is asked to save and stop", "seconds", gt=0)
+    sbatch: dict[str, Any] = param("further options of sbatch; true for one without a value")
+    srun: list[Text] = param("further arguments of srun, which starts one process on each machine")
+    setup: list[Text] = param("lines of shell that run first, on the first machine")
+    folder: Text = param("the run directory")
+    world_size: int = param("processes over all machines", gt=0)
+
+
+class SlurmLauncher(Launcher):
+    """Submits a job, and follows it."""
+
+    Params: ClassVar[type[SlurmParams]] = SlurmParams
+    Node: ClassVar[type[SlurmParams]] = SlurmNode
+    dropped_env: ClassVar[tuple[str, ...]] = torchrun.INHERITED
+    attended: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, node: Mapping[str, Any]) -> list[str]:
+        """What the cluster would refuse, or leave waiting for ever."""
+        return check.check(node)
+
+    @classmethod
+    def gpus(cls, node: Mapping[str, Any]) -> tuple[int, str]:
+        """Those that the job asks for."""
+        return int(node["gpus_per_node"]), "add gpus_per_node=N"
+
+    @classmethod
+    def command(
+        cls, node: Mapping[str, Any], python: str, worker: Sequence[str], script: Sequence[str] = ()
+    ) -> list[str]:
+        """As on one machine; what only the job knows is left open."""
+        meeting = {"node_rank": NODE_RANK, "master_addr": FIRST_NODE, "master_port": PORT}
+        group = {"nnodes": node["nodes"], "rdzv_id": None, "rdzv_endpoint": None, **meeting}
+        return torchrun.command({**node, **group}, python, worker, script)
+
+    @classmethod
+    def environment(cls, node: Mapping[str, Any]) -> dict[str, str]:
+        """Nothing: a node knows its cores, this machine does not."""
+        return {}
+
+    @classmethod
+    def plan(cls, spec: RunSpec) -> str:
+        """The script that sbatch is given."""
+        return script([spec], RunDir(spec.run_dir).slurm)
+
+    @classmethod
+    def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int | None:
+        """Submit the job; follow it, or leave it to itself (None)."""
+        [job] = submit([spec], run.slurm)
+        if spec.settings["wait"]:
+            return follow(run, job, each_tick)
+        say(f"submitted job {job}")
+        return None

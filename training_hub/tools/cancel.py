@@ -1,0 +1,67 @@
+"""`cancel`: ask runs to save and stop, or end them at once, from their directories alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from training_hub import cluster, processes
+from training_hub.errors import ConfigError
+from training_hub.run import RunDir
+from training_hub.state import State, states
+from training_hub.tools.status import chosen, shown_name
+
+_BETWEEN_S = 0.5
+_KILLED_AFTER_S = 10.0
+
+
+def cancel(words: Sequence[str], now: bool) -> list[str]:
+    """A line for each run that goes on. now: do not wait for it to save. ConfigError where none goes on."""
+    if not words:
+        raise ConfigError("cancel: says nothing of what to cancel; add the folder of a run or of a sweep")
+    runs = chosen(words, "cancel")
+    found = list(zip(runs, states(runs), strict=True))
+    going = [(run, each) for run, each in found if each.goes_on or each.word == "unknown"]
+    if not going:
+        why = f"it is {found[0][1].word}" if len(runs) == 1 else f"all {len(runs)} runs have ended"
+        raise ConfigError(f"{' '.join(words)}: nothing to cancel: {why}")
+    ended = {job for run, each in going if (job := run.read_job()) and (now or each.word == "pending")}
+    cluster.cancel(ended)
+    return [f"{shown_name(run)}: {_cancelled(run, each, now, ended)}" for run, each in going]
+
+
+def _cancelled(run: RunDir, found: State, now: bool, ended: set[str]) -> str:
+    job = run.read_job()
+    if job in ended:
+        return f"job {job} is cancelled"
+    run.request_stop()
+    if not now:
+        return "asked to save and stop after this step"
+    host = run.read_manifest()["machine"]["host"]
+    if host != socket.gethostname():
+        return f"asked to save and stop; to end it at once, do this on {host}"
+    return _end(run)
+
+
+def _end(run: RunDir) -> str:
+    """What two Ctrl-C do; where the process that would see them has gone, kill what is left of the run."""
+    front = run.read_manifest()["machine"].get("process")
+    for _ in range(2):
+        if front in processes.holders(run.lock):
+            os.kill(front, signal.SIGTERM)
+            time.sleep(_BETWEEN_S)
+    deadline = time.monotonic() + _KILLED_AFTER_S
+    while (left := processes.holders(run.lock)) and time.monotonic() < deadline:
+        if front not in left:
+            break
+        time.sleep(_BETWEEN_S)
+    for number in left:
+        with suppress(OSError):
+            if mark := processes.mark_of(Path("/proc", str(number))):
+                processes.kill_marked(mark)
+    return "ended"
