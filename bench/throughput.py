@@ -2,10 +2,11 @@
 
     python bench/throughput.py --model outputs/models/smollm2-135m-instruct [--rows 96] [--only NAME ...]
 
-Whole processes, one after the other, on the same rows and cores. `trl sft` runs as it comes (but for bf16=false,
-without which it does not start on a CPU), and with the flags that make it fastest here (bf16, packing). Printed: seconds, tokens per second of the whole process and in steady state, peak
-memory of the process tree, and the loss per answer token of each result on the same held-out rows, measured the same
-way; last, the machine's limit for the matrix products of this model.
+Whole processes, one after the other, on the same rows and cores, with the same optimizer settings. `trl sft` runs as it
+comes (but for bf16=false, without which it does not start on a CPU), and with the flags that make it fastest here
+(bf16, packing). Printed: seconds, tokens per second of the whole process and in steady state, peak memory of all its
+processes, and the loss per answer token of each result on the same held-out rows, measured the same way; last, the
+machine's limit for the matrix products of this model.
 """
 
 from __future__ import annotations
@@ -77,9 +78,22 @@ def contenders(options: argparse.Namespace, folder: Path) -> dict[str, list[str]
         sys.executable, "-m", "training_hub", f"model_path={options.model}", f"data_path={folder}/rows/train.jsonl",
         f"effective_batch_size={BATCH}", f"data.cache_dir={folder}/cache",
     ]  # fmt: skip
-    best = ["--use_cpu", "true", "--bf16", "true", "--packing", "true", "--max_length", "1024", "--per_device_train_batch_size", "1"]
+    # as TRL has them
+    same = ["lr=1e-5", "lr_scheduler=linear", "beta2=0.999"]
+    best = [
+        "--use_cpu",
+        "true",
+        "--bf16",
+        "true",
+        "--packing",
+        "true",
+        "--max_length",
+        "1024",
+        "--per_device_train_batch_size",
+        "1",
+    ]
     return {
-        "training_hub sft": [*hub, "lr=1e-5", f"output_dir={folder}/training_hub sft"],
+        "training_hub sft": [*hub, *same, f"output_dir={folder}/training_hub sft"],
         "training_hub lora_sft": [
             *hub,
             "algorithm=lora_sft",
