@@ -64,7 +64,7 @@ def test_a_row_of_metrics_is_the_mean_over_the_tokens_since_the_last(make_run: M
     assert whole["samples"] == 12
 
 
-def test_the_final_checkpoint_loads_in_the_dtype_it_came_in_and_has_learned(make_run: MakeRun, tiny: Path) -> None:
+def test_the_final_checkpoint_keeps_the_precision_it_was_trained_in_and_has_learned(make_run: MakeRun, tiny: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -72,8 +72,9 @@ def test_the_final_checkpoint_loads_in_the_dtype_it_came_in_and_has_learned(make
     result = train(run, run.read_config())
     assert result["checkpoint_path"] == str(run.final_checkpoint)
     before, after = (AutoModelForCausalLM.from_pretrained(path).state_dict() for path in (tiny, run.final_checkpoint))
-    assert {value.dtype for value in after.values()} == {torch.bfloat16}
-    assert all(not torch.equal(before[name], after[name]) for name in before)
+    assert {value.dtype for value in before.values()} == {torch.bfloat16}
+    assert {value.dtype for value in after.values()} == {torch.float32}
+    assert all(not torch.equal(before[name].float(), after[name]) for name in before)
     assert before.keys() == after.keys()
     assert "packed" not in (run.final_checkpoint / "config.json").read_text()
     assert AutoTokenizer.from_pretrained(run.final_checkpoint).chat_template
@@ -85,7 +86,7 @@ def test_the_eval_loss_is_that_of_the_saved_model_computed_directly(make_run: Ma
 
     from training_hub.data.prepare import prepare
 
-    run = make_run(backend={"save_dtype": "float32"})
+    run = make_run()
     metrics = train(run, run.read_config())["metrics"]
     model = AutoModelForCausalLM.from_pretrained(run.final_checkpoint)
     held_out = prepare(AutoTokenizer.from_pretrained(run.final_checkpoint), run.read_config()["data"]).eval

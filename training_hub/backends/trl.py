@@ -27,7 +27,9 @@ class TRLNode(BackendNode):
     )
     eval_at_start: bool = param("measure the loss on held-out rows before training as well")
     save_final_checkpoint: bool = param("save the model at the end")
-    save_dtype: Literal["auto", "float32", "bfloat16", "float16"] = param("type of the saved weights")
+    save_dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
+        "type of the saved weights; auto: the one they were trained in, of a merged adapter the model's own"
+    )
     sample_prompts: list[Text] = param("prompts that the model answers before and after training")
     sample_max_new_tokens: int = param("length of an answer to a sample prompt", "tokens", gt=0)
 

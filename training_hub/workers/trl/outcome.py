@@ -70,13 +70,13 @@ def save(run: RunDir, trainer: Steps, config: dict[str, Any]) -> None:
         if method := adapter.method(config):
             model = method.finished(trainer.model, config, dtype)
         else:
-            model = torch.nn.Module.to(trainer.model, dtype or models.stored_dtype(config["model"]))
+            model = trainer.model if dtype is None else torch.nn.Module.to(trainer.model, dtype)
         models.save(model, trainer.processing_class, run.final_checkpoint)
     trainer.accelerator.wait_for_everyone()
 
 
 def _dtype(config: dict[str, Any]) -> torch.dtype | None:
-    """Type of the saved weights, None for auto."""
+    """Type of the saved weights, None for auto: the one they were trained in."""
     wanted = config["backend"]["save_dtype"]
     return None if wanted == "auto" else getattr(torch, wanted)
 

@@ -21,7 +21,7 @@ from peft.tuners.osf.layer import Linear as OSFLinear
 from transformers import PreTrainedModel, TrainerCallback
 
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
-from training_hub.workers.trl import models, svd
+from training_hub.workers.trl import svd
 from training_hub.workers.trl.adapter import arguments, wrapped
 
 NAME = "default"  # of the adapter, as PEFT calls the first one
@@ -160,7 +160,7 @@ def measured(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None
     worst = {"leakage_u": 0.0, "leakage_v": 0.0}
     for _name, layer in layers(model):
         before = layer.base_layer.weight
-        change = layer.weight_now().to(dtype or models.stored_dtype(config["model"])).float() - before
+        change = layer.weight_now().to(dtype or torch.float32).float() - before
         size = change.norm().clamp(min=torch.finfo(torch.float32).tiny)
         worst["leakage_u"] = max(worst["leakage_u"], float(layer.in_high(change, "U").norm() / size))
         worst["leakage_v"] = max(worst["leakage_v"], float(layer.in_high(change.T, "V").norm() / size))
@@ -171,4 +171,4 @@ def measured(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None
 def finished(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None) -> PreTrainedModel:
     """The plain model with what was learned in its weights."""
     plain: PreTrainedModel = model.merge_and_unload()
-    return torch.nn.Module.to(plain, dtype or models.stored_dtype(config["model"]))
+    return plain if dtype is None else torch.nn.Module.to(plain, dtype)
