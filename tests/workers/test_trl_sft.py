@@ -64,7 +64,7 @@ def test_a_row_of_metrics_is_the_mean_over_the_tokens_since_the_last(make_run: M
     assert whole["samples"] == 12
 
 
-def test_the_final_checkpoint_keeps_the_precision_it_was_trained_in_and_has_learned(make_run: MakeRun, tiny: Path) -> None:
+def test_the_final_checkpoint_keeps_the_precision_of_training_and_has_learned(make_run: MakeRun, tiny: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
