@@ -35,6 +35,7 @@ COMMAND = re.compile(r"(?:^|\s|\()(?:\S*python -m training_hub|training-hub)(?=\
 MAKE = re.compile(r"^make (?P<target>\w+)(?: ARGS=\"(?P<words>.*?)\")?")
 FILE = re.compile(r"^# (?P<path>[\w./-]+/[\w.-]+\.(?:py|yaml))$")
 SHOWN_ONLY = {"--help", "--version", "--cfg", "-sc"}  # these print, and are run as they are
+OF_FOLDERS = {"resume"}  # verbs whose first word is a folder
 Put = Callable[[Path], None]
 
 
@@ -96,6 +97,7 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
         runs.split(words[0], words[1:])
         return 0
     settings = words[1:] if words[:1] and words[0] in cli.VERBS else words
+    settings = settings[1:] if words[:1] and words[0] in OF_FOLDERS else settings
     return max(cli.main(["explain", *job]) for job in jobs(list(settings)))
 
 

@@ -11,7 +11,7 @@ from training_hub.errors import ConfigError, HubError, enumerate_names, nearest,
 
 VERBS = {
     "train": "train (the default verb)",
-    "resume": "resume DIR: go on with the sweep in that folder",
+    "resume": "resume DIR: go on with the run or the sweep in that folder",
     "explain": "show how every parameter reaches the backend, and where its value came from",
     "plan": "show everything that train would do; nothing is run or written",
     "validate": "prepare the data and show it: counts, lengths, first rows with the trained tokens highlighted",
@@ -190,11 +190,15 @@ def _train(overrides: list[str], folders: list[str]) -> int:
 
 
 def _resume(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.resume import settings_of
+    from training_hub.sweep_dir import SweepDir
     from training_hub.sweeps.again import command_of
 
     if not overrides or "=" in overrides[0]:
-        raise ConfigError("resume: of which sweep? add its folder")
-    return _sweep(*command_of(overrides[0], overrides[1:]))
+        raise ConfigError("resume: says nothing of what to go on with; add the folder of a run or of a sweep")
+    if SweepDir(overrides[0]).exists():
+        return _sweep(*command_of(overrides[0], overrides[1:]))
+    return _train(settings_of(overrides[0], overrides[1:]), folders)
 
 
 def _explain(overrides: list[str], folders: list[str]) -> int:

@@ -56,8 +56,12 @@ class RunInterrupted(HubError):
 
 def fault(name: str, value: object, rule: str, way_out: str = "") -> str:
     """Put one fault into the project's grammar: `name=value: rule; way out`."""
-    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"{name}={shown}: {rule}" + (f"; {way_out}" if way_out else "")
+    return f"{name}={shown_value(value)}: {rule}" + (f"; {way_out}" if way_out else "")
+
+
+def shown_value(value: object) -> str:
+    """A value as it is typed."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def subject(text: str) -> str:

@@ -16,15 +16,21 @@ from pydantic.fields import FieldInfo
 
 
 def param(
-    meaning: str, unit: str = "", aliases: tuple[str, ...] = (), beside: tuple[str, ...] = (), **bounds: Any
+    meaning: str,
+    unit: str = "",
+    aliases: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
+    may_change: bool = False,
+    **bounds: Any,
 ) -> Any:
     """Describe a parameter.
 
     aliases: its names elsewhere; beside: parameters without one of which it has no effect; bounds: as for pydantic's
-    Field (gt, ge, lt, le).
+    Field (gt, ge, lt, le). may_change: whether a run that goes on may have another value than it began with; it has no
+    part in what is learned from a step, rounding apart, or its content is compared instead (paths).
     """
-    extra = {"unit": unit, "aliases": list(aliases), "beside": list(beside)}
-    return Field(description=meaning, json_schema_extra=extra, **bounds)  # type: ignore[arg-type]
+    extra: dict[str, Any] = {"unit": unit, "aliases": list(aliases), "beside": list(beside), "may_change": may_change}
+    return Field(description=meaning, json_schema_extra=extra, **bounds)
 
 
 def _as_text(value: object) -> object:
@@ -51,27 +57,42 @@ class Checked(BaseModel):
 class Params(Checked):
     """What every algorithm has."""
 
-    model_path: Text = param("model to start from: a folder in Hugging Face format, or an id on the hub", min_length=1)
+    model_path: Text = param(
+        "model to start from: a folder in Hugging Face format, or an id on the hub", may_change=True, min_length=1
+    )
     data_path: Text = param(
         "training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub",
+        may_change=True,
         min_length=1,
     )
-    eval_data_path: Text | None = param("held-out rows: their loss is measured before, after and every eval_steps")
+    eval_data_path: Text | None = param(
+        "held-out rows: their loss is measured before, after and every eval_steps", may_change=True
+    )
     eval_fraction: float = param("share of the training rows that is held out instead", ge=0, lt=1)
-    output_dir: Text = param("the run directory", aliases=("ckpt_output_dir",))
-    overwrite: bool = param("start anew where output_dir already holds a run")
+    output_dir: Text = param("the run directory", aliases=("ckpt_output_dir",), may_change=True)
+    overwrite: bool = param("start anew where output_dir already holds a run", may_change=True)
+    resume: bool | Text = param(
+        "never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must: go on, or "
+        "fail; a path: go on from that run or checkpoint. true is auto, false never",
+        may_change=True,
+    )
     trust_remote_code: bool = param("run Python code that comes with the model")
 
-    num_epochs: float = param("passes over the training rows", unit="epochs", gt=0)
-    max_steps: int | None = param("stop after so many steps, whatever num_epochs says", unit="steps", gt=0)
+    num_epochs: float = param("passes over the training rows", unit="epochs", may_change=True, gt=0)
+    max_steps: int | None = param(
+        "stop after so many steps, whatever num_epochs says", unit="steps", may_change=True, gt=0
+    )
     effective_batch_size: int = param("rows per optimizer step, over all processes", unit="rows", gt=0)
     max_seq_len: int = param("longest row; data.too_long says what happens to longer ones", unit="tokens", gt=1)
     max_tokens_per_gpu: int | None = param(
         "most tokens that one process holds at a time; a step is split accordingly; null: the backend chooses",
         "tokens",
+        may_change=True,
         gt=0,
     )
-    packing: bool = param("lay the rows of a step end to end instead of padding them; changes speed, never the loss")
+    packing: bool = param(
+        "lay the rows of a step end to end instead of padding them; changes speed, never the loss", may_change=True
+    )
 
     lr: float = param("peak learning rate", aliases=("learning_rate",), gt=0)
     lr_scheduler: Text = param("course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup")
@@ -84,21 +105,26 @@ class Params(Checked):
     max_grad_norm: float = param("the gradient is scaled down to this norm; 0: never", ge=0)
     seed: int = param("order of the rows and every other random choice", ge=0, lt=2**32)
     gradient_checkpointing: bool = param(
-        "recompute activations instead of keeping them: less memory, a third more work"
+        "recompute activations instead of keeping them: less memory, a third more work", may_change=True
     )
 
-    logging_steps: int = param("steps between two rows of metrics", unit="steps", gt=0)
-    eval_steps: int | None = param("steps between two evaluations; null: only before and after", unit="steps", gt=0)
-    save_steps: int | None = param("steps between two checkpoints; null: only the final one", unit="steps", gt=0)
-    checkpoint_at_epoch: bool = param("save a checkpoint at the end of every epoch")
-    save_final_checkpoint: bool = param("save the model at the end")
+    logging_steps: int = param("steps between two rows of metrics", unit="steps", may_change=True, gt=0)
+    eval_steps: int | None = param(
+        "steps between two evaluations; null: only before and after", unit="steps", may_change=True, gt=0
+    )
+    save_steps: int | None = param(
+        "steps between two checkpoints; null: only the final one", unit="steps", may_change=True, gt=0
+    )
+    checkpoint_at_epoch: bool = param("save a checkpoint at the end of every epoch", may_change=True)
+    save_final_checkpoint: bool = param("save the model at the end", may_change=True)
     save_total_limit: int | None = param(
         "intermediate checkpoints to keep; null: all",
         unit="checkpoints",
         beside=("save_steps", "checkpoint_at_epoch"),
+        may_change=True,
         gt=0,
     )
-    sample_prompts: list[Text] = param("prompts that the model answers before and after training")
+    sample_prompts: list[Text] = param("prompts that the model answers before and after training", may_change=True)
 
 
 class TorchrunParams(Checked):
@@ -135,10 +161,12 @@ class BackendNode(Checked):
     """`backend`: the library, what it needs, and what the worker does beside the library's own arguments."""
 
     target: Text = Field(alias="_target_", description="the class")
-    worker: Text = param("function that a worker process calls: module.function")
-    python: Text | None = param("interpreter that runs the worker; null: the one that runs this program")
-    requires: list[Text] = param("distributions that must be installed, with versions")
-    needs_gpu: bool = param("whether the library runs on a CUDA GPU only")
+    worker: Text = param("function that a worker process calls: module.function", may_change=True)
+    python: Text | None = param(
+        "interpreter that runs the worker; null: the one that runs this program", may_change=True
+    )
+    requires: list[Text] = param("distributions that must be installed, with versions", may_change=True)
+    needs_gpu: bool = param("whether the library runs on a CUDA GPU only", may_change=True)
 
 
 class ModelNode(Checked):
@@ -155,6 +183,16 @@ class LoggerNode(Checked):
     """`logger.<name>`: where metrics go."""
 
     requires: list[Text] = param("distributions that must be installed")
+
+
+def may_change(owner: type[BaseModel]) -> set[str]:
+    """Which of an owner's parameters may have another value when a run goes on."""
+    return {name for name, field in owner.model_fields.items() if _extra(field).get("may_change")}
+
+
+def resume_mode(value: object) -> str:
+    """What `resume` means: auto, never, must or a path."""
+    return ("auto" if value else "never") if isinstance(value, bool) else str(value)
 
 
 def aliases(owner: type[BaseModel]) -> dict[str, str]:

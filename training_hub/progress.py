@@ -35,7 +35,7 @@ class Progress:
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
-        self._size = 0
+        self._size = self._written()  # a run that goes on has rows already
         self._last_eval: float | None = None
         self._view: _View = _Bar() if sys.stdout.isatty() else _Lines()
 
@@ -49,7 +49,7 @@ class Progress:
 
     def tick(self) -> None:
         """Show what is new since the last call."""
-        size = self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
+        size = self._written()
         if size == self._size:
             return
         self._size = size
@@ -61,6 +61,9 @@ class Progress:
         evaluated = [row["eval_loss"] for row in rows if row["eval_loss"] is not None]
         row = dict(trained[-1] if trained else rows[-1], eval_loss=evaluated[-1] if evaluated else None)
         self._view.show(total, row, seconds_left(trained, total))
+
+    def _written(self) -> int:
+        return self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
 
 
 def seconds_left(rows: list[dict[str, Any]], total: int) -> float | None:

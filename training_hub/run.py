@@ -34,6 +34,7 @@ METRIC_KEYS = (
 )
 
 
+_OF_ITS_END = ("ended", "exit_status")  # entries of a manifest
 _STATUSES = ("created", "pending", "running", "completed", "failed", "interrupted")
 
 
@@ -94,6 +95,8 @@ class RunDir:
         self.library = self.path / "library"  # what a library's script writes
         self.checkpoints = self.path / "checkpoints"
         self.final_checkpoint = self.checkpoints / "final"
+        self.unfinished = self.checkpoints / ".unfinished"  # what is being saved
+        self.lock_handle: int | None = None  # while `held`
 
     def exists(self) -> bool:
         """Whether a run was ever started in this folder; another program's manifest.json does not count."""
@@ -116,7 +119,8 @@ class RunDir:
     def held(self) -> Iterator[bool]:
         """Make the folder, and keep other runs out while the block lasts; False where one is going on in it.
 
-        OSError where the folder is not writable.
+        A process that inherits `lock_handle` keeps them out as long as it lives. OSError where the folder is not
+        writable.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with self.lock.open("a") as file:
@@ -127,7 +131,11 @@ class RunDir:
                 return
             except OSError:  # a file system without locks, as some clusters have; a run must go on there
                 pass
-            yield True
+            self.lock_handle = file.fileno()
+            try:
+                yield True
+            finally:
+                self.lock_handle = None
 
     def is_held(self) -> bool | None:
         """Whether a run is going on in the folder; None where the file system has no locks to tell by."""
@@ -161,9 +169,33 @@ class RunDir:
             self.job,
         ):
             stale.unlink(missing_ok=True)
+        self._describe(config, overrides, manifest)
+
+    def reopen(self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any]) -> None:
+        """Let a run that has stopped go on: its checkpoints, metrics and log stay. OSError as for `create`.
+
+        Where it goes on from, the worker finds out: the newest sound checkpoint. The manifest lists each time.
+        """
+        before = self.read_manifest()
+        again = {name: manifest[name] for name in ("created", "command") if name in manifest}
+        kept = {name: before[name] for name in ("created", "command") if name in before}
+        manifest = before | manifest | kept | {"resumed": [*before.get("resumed", []), again]}
+        for stale in (self.result, self.loss_plot, self.stop, self.job):
+            stale.unlink(missing_ok=True)
+        self._describe(config, overrides, {key: manifest[key] for key in manifest if key not in _OF_ITS_END})
+
+    def _describe(self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any]) -> None:
         write_atomically(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         write_atomically(self.overrides, yaml.safe_dump(overrides, allow_unicode=True))
         write_atomically(self.manifest, json.dumps(manifest, indent=2, default=str) + "\n")
+
+    def checkpoint(self, step: int) -> Path:
+        """The folder of the checkpoint after so many optimizer steps."""
+        return self.checkpoints / f"checkpoint-{step}"
+
+    def read_overrides(self) -> list[str]:
+        """What the user typed."""
+        return list(yaml.safe_load(self.overrides.read_text(encoding="utf-8")) or [])
 
     def read_config(self) -> dict[str, Any]:
         """The resolved config, as plain dicts and lists."""
@@ -190,6 +222,13 @@ class RunDir:
     def read_metrics(self) -> list[dict[str, Any]]:
         """All complete rows of metrics so far; a last line that is still being written is left out."""
         return _rows(self.metrics)
+
+    def cut_back(self, metrics: int, samples: int) -> None:
+        """Keep the first rows of metrics and of samples alone: the later ones are about to be written again."""
+        for file, count in ((self.metrics, metrics), (self.samples, samples)):
+            if file.exists():
+                rows = file.read_text(encoding="utf-8").split("\n")[:-1][:count]
+                write_atomically(file, "".join(f"{row}\n" for row in rows))
 
     def append_sample(self, when: str, prompt: str, answer: str) -> None:
         """Add one generated answer; when is "before" or "after" training."""

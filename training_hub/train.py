@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from omegaconf import OmegaConf
 
-from training_hub import catalogue, provenance
+from training_hub import catalogue, checkpoints, provenance, resume
 from training_hub.config.check import check, resolve
 from training_hub.config.choices import GROUPS
 from training_hub.config.compose import Composition, compose
@@ -27,7 +27,7 @@ from training_hub.config.preflight import preflight
 from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
-from training_hub.params import Params, aliases
+from training_hub.params import Params, aliases, resume_mode
 from training_hub.progress import Progress, say
 from training_hub.registry import create_algorithm
 from training_hub.run import RunDir, RunSpec, TrainResult
@@ -41,12 +41,16 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that has passed every check. config: resolved, plain dicts and lists."""
+    """A run that has passed every check.
+
+    config: resolved, plain dicts and lists. start: how it begins, as things are now.
+    """
 
     composition: Composition
     config: dict[str, Any]
     launcher: type[Launcher]
     spec: RunSpec
+    start: resume.Start = resume.NEW
 
 
 def composed(overrides: Sequence[str], config_dirs: Sequence[str] = (), typed_in: str = "command line") -> Composition:
@@ -62,7 +66,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     if output_dir is not None:
         composition.cfg.output_dir = output_dir
     elif "output_dir" not in user_keys(composition):
-        composition.cfg.output_dir = _unused_name(composition)
+        composition.cfg.output_dir = _run_to_go_on(composition) or _unused_name(composition)
     faults = check(composition, catalogue.schema_of(composition))
     launcher = catalogue.launcher_of(composition)
     algorithm, backend_name = composition.choices["algorithm"], composition.choices["backend"]
@@ -75,7 +79,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
         faults += adapter.check(config)
     if faults:
         raise ConfigError(*(composition.as_typed(text) for text in faults))
-    return Plan(composition, config, launcher, _spec(composition, config, launcher))
+    return Plan(composition, config, launcher, _spec(composition, config, launcher), resume.decide(composition, config))
 
 
 class Watch(Protocol):
@@ -92,10 +96,14 @@ def run(planned: Plan, command: Sequence[str] = ()) -> TrainResult:
 
     def watch(directory: RunDir) -> Watch:
         say(f"run {directory.path}")
+        if planned.start != resume.NEW:
+            say(planned.start.text(directory))
         return Progress(directory)
 
     result = follow(planned, command, watch)
-    if result.status == "completed":
+    if planned.start.done:
+        say(planned.start.text(RunDir(planned.spec.run_dir)))
+    elif result.status == "completed":
         summarise(RunDir(result.run_dir), result)
     return result
 
@@ -115,12 +123,28 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
             if not kept.enter_context(directory.held()):
                 way = "wait for its end, or choose another"
                 raise ConfigError(fault("output_dir", planned.spec.run_dir, "a run is going on there", way))
-            directory.create(planned.config, list(composition.overrides), manifest)
+            start = resume.decide(composition, planned.config)  # once more: now nobody else works there
+            if start.done:
+                return start.done
+            _open(directory, start, planned, manifest)
         except OSError as error:
             rule = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             raise ConfigError(fault("output_dir", planned.spec.run_dir, rule, "choose another")) from None
         status = _launch(planned, directory, watch)
         return TrainResult("pending", str(directory.path)) if status is None else _outcome(directory, status)
+
+
+def _open(directory: RunDir, start: resume.Start, planned: Plan, manifest: dict[str, Any]) -> None:
+    """Make the run directory ready for the worker, which goes on from the newest sound checkpoint in it."""
+    overrides = list(planned.composition.overrides)
+    if not start.goes_on:
+        directory.create(planned.config, overrides, manifest)
+        if start.checkpoint:
+            checkpoints.adopt(start.checkpoint, directory)
+        return
+    directory.reopen(planned.config, overrides, manifest)
+    for checkpoint in start.later:
+        checkpoints.set_aside(checkpoint, "later")
 
 
 def _launch(planned: Plan, directory: RunDir, watch: Callable[[RunDir], Watch]) -> int | None:
@@ -177,6 +201,13 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
     if config["backend"]["python"]:
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     return RunSpec(run_dir, (tuple(command),), env, launcher.dropped_env, int(node["world_size"]), dict(node))
+
+
+def _run_to_go_on(composition: Composition) -> str | None:
+    """The run directory that `resume` names, None where it names none."""
+    with composition.resolving() as cfg:
+        run = resume.run_of(resume_mode(cfg.resume))
+    return str(run) if run else None
 
 
 def _unused_name(composition: Composition) -> str:

@@ -313,7 +313,8 @@ def test_a_folder_that_holds_a_run_is_not_written_again(cli: Cli, good: list[str
     write(folder, "out/manifest.json", '{"status": "completed"}')
     write(folder, "out/overrides.yaml", "[]")
     done = cli(*good, "output_dir=out")
-    expected = "output_dir=out: already holds a run; choose another, or start it anew with overwrite=true"
+    way = "go on with it by resume=auto, start it anew by overwrite=true, or choose another"
+    expected = f"output_dir=out: already holds a run; {way}"
     assert (done.returncode, lines(done.stderr)) == (2, [expected])
 
 

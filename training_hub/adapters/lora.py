@@ -45,7 +45,8 @@ class LoRAParams(Checked):
     bnb_4bit_compute_dtype: Literal["float32", "bfloat16", "float16"] = param("type that 4 bits are unpacked to")
     bnb_4bit_use_double_quant: bool = param("quantise the constants of the 4-bit blocks as well")
     merge: bool = param(
-        "add the adapter to the model's weights at the end: a plain model is saved instead of an adapter"
+        "add the adapter to the model's weights at the end: a plain model is saved instead of an adapter",
+        may_change=True,
     )
 
 

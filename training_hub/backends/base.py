@@ -30,7 +30,7 @@ class RecipeBackend(Backend):
     name: its file in `conf/backend/`. Node: the settings in that file. owned: arguments of the library that the
     project's worker sets itself, each with the parameter to use instead. libraries: nodes beside `recipe` that hold
     arguments of the library, by dotted path, with what is owned of each. takes_adapter: whether its worker reads the
-    node `adapter`.
+    node `adapter`. cannot_resume: why a run that has stopped cannot go on with it; "" where it can.
     """
 
     name: ClassVar[str]
@@ -38,6 +38,7 @@ class RecipeBackend(Backend):
     owned: ClassVar[Mapping[str, str]] = {}
     libraries: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     takes_adapter: ClassVar[bool] = False
+    cannot_resume: ClassVar[str] = ""
 
     def context(self, algorithm: str) -> dict[str, Any]:
         """The algorithm's name: one library serves several."""

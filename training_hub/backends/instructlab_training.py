@@ -20,6 +20,7 @@ class InstructLabTrainingBackend(ScriptBackend):
     """Trains with instructlab-training's `main_ds.py` on one or many CUDA GPUs."""
 
     name: ClassVar[str] = "instructlab-training"
+    cannot_resume: ClassVar[str] = "its script keeps no state of the trainer unless it is told to"
     loggers: ClassVar[tuple[str, ...]] = ("jsonl", "tensorboard")
     owned: ClassVar[Mapping[str, str]] = {
         "data_path": "data_path",

@@ -25,13 +25,14 @@ class TRLNode(BackendNode):
     max_tokens_per_gpu: Annotated[int, Field(gt=0)] | Literal["auto"] = param(
         "most tokens that one process holds at a time; auto: what suits the worker's machine", "tokens"
     )
-    eval_at_start: bool = param("measure the loss on held-out rows before training as well")
+    eval_at_start: bool = param("measure the loss on held-out rows before training as well", may_change=True)
     save_final_checkpoint: bool = param("save the model at the end")
     save_dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
-        "type of the saved weights; auto: the one they were trained in, of a merged adapter the model's own"
+        "type of the saved weights; auto: the one they were trained in, of a merged adapter the model's own",
+        may_change=True,
     )
     sample_prompts: list[Text] = param("prompts that the model answers before and after training")
-    sample_max_new_tokens: int = param("length of an answer to a sample prompt", "tokens", gt=0)
+    sample_max_new_tokens: int = param("length of an answer to a sample prompt", "tokens", may_change=True, gt=0)
 
 
 class TRLBackend(RecipeBackend):

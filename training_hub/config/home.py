@@ -7,7 +7,7 @@ import os
 from omegaconf import DictConfig, OmegaConf
 
 PATHS = (
-    "model_path", "data_path", "eval_data_path", "output_dir", "model.path", "data.path", "data.eval_path",
+    "model_path", "data_path", "eval_data_path", "output_dir", "resume", "model.path", "data.path", "data.eval_path",
     "data.chat_template", "data.cache_dir", "backend.python",
 )  # fmt: skip
 

@@ -19,6 +19,7 @@ from training_hub.data.check import check as check_data
 from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
 from training_hub.errors import ConfigError, enumerate_names, fault
+from training_hub.params import resume_mode
 from training_hub.run import RunDir
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -43,7 +44,7 @@ def preflight(
         config,
         faulty,
         (
-            (("output_dir", "overwrite", "model.path"), lambda: _output(config)),
+            (("output_dir", "overwrite", "resume", "model.path"), lambda: _output(config)),
             (("launcher", *launcher.Params.model_fields), lambda: launcher.check(config["launcher"])),
             (
                 ("backend", "launcher"),
@@ -200,12 +201,12 @@ def _output(config: Mapping[str, Any]) -> list[str]:
     if not str(config["output_dir"] or "").strip():
         return [fault("output_dir", config["output_dir"], "is empty", "give a folder, or drop it")]
     folder = Path(str(config["output_dir"]))
-    if RunDir(folder).exists() and config["overwrite"] is not True:
-        return [
-            fault("output_dir", folder, "already holds a run", "choose another, or start it anew with overwrite=true")
-        ]
+    new = resume_mode(config["resume"]) == "never"
+    if new and RunDir(folder).exists() and config["overwrite"] is not True:
+        way = "go on with it by resume=auto, start it anew by overwrite=true, or choose another"
+        return [fault("output_dir", folder, "already holds a run", way)]
     model = Path(config["model"]["path"]).expanduser().resolve()
-    if RunDir(folder).exists() and model.is_relative_to(RunDir(folder).checkpoints.resolve()):
+    if new and RunDir(folder).exists() and model.is_relative_to(RunDir(folder).checkpoints.resolve()):
         return [
             fault("overwrite", True, "model_path lies in the run that this would delete", "choose another output_dir")
         ]

@@ -31,9 +31,9 @@ class DataParams(Checked):
         unit="tokens",
         gt=1,
     )
-    num_proc: int | None = param("cores to prepare the data with; null: all", unit="cores", gt=0)
+    num_proc: int | None = param("cores to prepare the data with; null: all", unit="cores", may_change=True, gt=0)
     cache_dir: Text | None = param(
-        "where prepared data is kept; null: training_hub/data in $XDG_CACHE_HOME or ~/.cache"
+        "where prepared data is kept; null: training_hub/data in $XDG_CACHE_HOME or ~/.cache", may_change=True
     )
 
 

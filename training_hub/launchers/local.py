@@ -100,6 +100,7 @@ def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable
         # A session of its own: Ctrl-C reaches this process alone, which then asks the worker to stop.
         worker = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            pass_fds=[] if run.lock_handle is None else [run.lock_handle],  # held until the worker is gone too
             preexec_fn=_die_with_parent,  # noqa: PLW1509  one system call, which takes no lock
         )  # fmt: skip
     try:

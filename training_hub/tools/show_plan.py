@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from training_hub import catalogue, hardware, train
+from training_hub import catalogue, hardware, resume, train
+from training_hub.run import RunDir
 
 
 def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
@@ -17,7 +18,8 @@ def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     planned = train.plan(composition)
     spec, choices = planned.spec, planned.composition.choices
     lines = [f"# {choices['algorithm']} on {choices['backend']}, launcher {choices['launcher']}", ""]
-    lines += ["run directory", f"  {spec.run_dir}  ({hardware.free_disk_gb(spec.run_dir):.1f} GB free)", ""]
+    lines += ["run directory", f"  {spec.run_dir}  ({hardware.free_disk_gb(spec.run_dir):.1f} GB free)"]
+    lines += [f"  {planned.start.text(RunDir(spec.run_dir))}"] * (planned.start != resume.NEW) + [""]
     lines += ["environment", *(f"  {name}={value}" for name, value in spec.env.items()), ""]
     lines += ["command", *(f"  {shlex.join(command)}" for command in spec.commands), ""]
     if script := planned.launcher.plan(spec):

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.run import RunDir
 from training_hub.workers.tokenizer import load as load_tokenizer
-from training_hub.workers.trl import adapter, answers, attention, models, outcome, settle
+from training_hub.workers.trl import adapter, answers, attention, checkpointing, models, outcome, settle
 from training_hub.workers.trl.steps import Steps
 from training_hub.workers.trl.stop import StopOnSignal
 
@@ -48,8 +49,12 @@ def train(
         loaded = load(run, config, kind, owned, get or model_and_adapter)
         trainer = build(run, config, loaded)
         _begin(run, config, loaded, trainer, stop)
-        answers.write(run, trainer, config["backend"], "before")
-        trainer.train()
+        checkpoint = checkpointing.find(run)
+        if checkpoint is None:
+            answers.write(run, trainer, config["backend"], "before")
+            trainer.train()
+        else:
+            _go_on(config, trainer, checkpoint)
         if stop.stopped:
             return outcome.interrupted(run, trainer)
         outcome.evaluate_at_end(trainer)
@@ -120,6 +125,18 @@ def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: Steps, 
         trainer.add_callback(callback)
     if method:
         trainer.complete_gradients = partial(method.complete_gradients, loaded.model)
-    stop.accelerator = trainer.accelerator
+    stop.accelerator, stop.progress = trainer.accelerator, trainer.progress
     loaded.settled["attention"] = loaded.plain.config._attn_implementation
+    manifest = run.read_manifest()
+    origin = {name: manifest.get(name) for name in ("algorithm", "backend", "model") if manifest.get(name)}
+    trainer.facts = {"origin": origin, "rows": checkpointing.rows_of(loaded.data.report), "config": config}
     outcome.describe(run, trainer, loaded.settled, loaded.data.report)
+
+
+def _go_on(config: dict[str, Any], trainer: Steps, checkpoint: Checkpoint) -> None:
+    """Train from a checkpoint on. ConfigError where it does not fit."""
+    checkpointing.check(checkpoint, trainer.facts, config["data"]["path"], outcome.total_steps(trainer))
+    state = checkpointing.counted(checkpoint)
+    trainer.args.eval_on_start = state["eval_due"] and trainer.eval_rows is not None
+    trainer.progress.restore(state)
+    trainer.train(resume_from_checkpoint=str(checkpoint.path))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from training_hub import checkpoints
 from training_hub.run import RunDir
 from training_hub.workers.trl import adapter, models
 from training_hub.workers.trl.steps import Steps
@@ -71,7 +72,10 @@ def save(run: RunDir, trainer: Steps, config: dict[str, Any]) -> None:
             model = method.finished(trainer.model, config, dtype)
         else:
             model = trainer.model if dtype is None else torch.nn.Module.to(trainer.model, dtype)
-        models.save(model, trainer.processing_class, run.final_checkpoint)
+        unfinished = run.unfinished / run.final_checkpoint.name
+        models.save(model, trainer.processing_class, unfinished)
+        checkpoints.sync_all(unfinished)
+        checkpoints.publish(unfinished, run.final_checkpoint)
     trainer.accelerator.wait_for_everyone()
 
 

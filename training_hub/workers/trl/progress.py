@@ -13,6 +13,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from training_hub.errors import RunFailed
 from training_hub.run import RunDir
 
+_KEPT = (
+    "tokens", "trained", "samples", "step_seconds", "final", "last_eval_step", "row_tokens", "row_units", "row_seconds",
+    "rows", "eval_due",
+)  # fmt: skip
+
 
 class Progress(TrainerCallback):
     """Sums over the optimizer steps of one rank and writes a row of metrics for each log of the trainer.
@@ -31,6 +36,25 @@ class Progress(TrainerCallback):
         self.loss = torch.zeros((), dtype=torch.float64)
         self.row_tokens = self.row_units = 0
         self.row_seconds = 0.0
+        self.rows = 0
+        self.seconds_before = 0.0  # of the run before it went on
+        self.eval_due = False  # whether the run stopped where it would have evaluated
+
+    def state(self) -> dict[str, Any]:
+        """All of it, for a checkpoint; called on all ranks."""
+        loss = self.accelerator.reduce(self.loss.to(self.accelerator.device), "sum")
+        kept = {name: getattr(self, name) for name in _KEPT}
+        samples = len(self.run.read_samples())
+        return kept | {"loss": float(loss), "seconds": time.monotonic() - self.began, "sampled": samples}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's state; called on all ranks. What was written after it is cut off."""
+        for name in _KEPT:
+            setattr(self, name, state[name])
+        self.seconds_before = state["seconds"]
+        if self.accelerator.is_main_process:  # the sum over all ranks
+            self.loss = torch.tensor(state["loss"], dtype=torch.float64)
+            self.run.cut_back(state["rows"], state["sampled"])
 
     def add(self, step: dict[str, Any], loss: torch.Tensor) -> None:
         """Count one step; loss is the sum over this rank's part of its units."""
@@ -42,8 +66,8 @@ class Progress(TrainerCallback):
         self.row_units += step["units"]
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Start the clock."""
-        self.began = time.monotonic()
+        """Start the clock, where it stood."""
+        self.began = time.monotonic() - self.seconds_before
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """Start the clock of a step."""
@@ -89,6 +113,7 @@ class Progress(TrainerCallback):
         self._append(state, eval_loss=eval_loss)
 
     def _append(self, state: TrainerState, **values: float | None) -> None:
+        self.rows += 1
         if not state.is_world_process_zero:
             return
         values |= {"step": state.global_step, "epoch": state.epoch or 0.0, "seconds": time.monotonic() - self.began}

@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, Trainer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 
 from training_hub.run import RunDir
 from training_hub.workers.trl import batches
+from training_hub.workers.trl.checkpointing import Checkpointing
 from training_hub.workers.trl.progress import Progress
 
 
-class Steps(Trainer):
+class Steps(Checkpointing):
     """A trainer whose optimizer step is one batch of rows, however it is split; stands before a trainer of TRL's.
 
     What Trainer calls a batch is a whole step here; the split into micro-batches happens inside `training_step`. The
@@ -53,6 +54,7 @@ class Steps(Trainer):
             eval_dataset=_row_numbers(eval_rows) if eval_rows is not None else None,
             **kwargs,
         )
+        self.run = run
         self.remove_callback(PrinterCallback)
         self.progress = Progress(run, self.accelerator)
         self.add_callback(self.progress)

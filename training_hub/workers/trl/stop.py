@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
 from typing import Any
@@ -11,6 +12,7 @@ from accelerate import Accelerator
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training_hub.run import RunDir
+from training_hub.workers.trl.progress import Progress
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -18,7 +20,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class StopOnSignal(TrainerCallback):
     """After SIGTERM, SIGINT or RunDir.request_stop: finish the step, save a full checkpoint, stop.
 
-    A second signal acts as usual.
+    A second SIGINT acts as usual; a second SIGTERM is the same wish once more: batch systems signal every process, and
+    torchrun then passes its own on.
 
     A context manager: the signals are caught inside it.
     """
@@ -28,6 +31,7 @@ class StopOnSignal(TrainerCallback):
         self.asked = False  # on this rank
         self.stopped = False  # agreed by all
         self.accelerator: Accelerator | None = None
+        self.progress: Progress | None = None
         self._kept: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -38,9 +42,11 @@ class StopOnSignal(TrainerCallback):
         self._restore()
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        print(f"{signal.Signals(number).name}: stopping after this step; once more to stop at once", flush=True)
+        if not self.asked:
+            os.write(1, f"{signal.Signals(number).name}: stopping after this step\n".encode())
         self.asked = True
-        self._restore()
+        if signal.SIGINT in self._kept:
+            signal.signal(signal.SIGINT, self._kept.pop(signal.SIGINT))
 
     def _restore(self) -> None:
         for number, handler in self._kept.items():
@@ -54,6 +60,8 @@ class StopOnSignal(TrainerCallback):
         if self._any_asked() and state.global_step < state.max_steps:
             self.stopped = True
             args.save_only_model = False
+            if self.progress is not None:  # it is made up for when the run goes on
+                self.progress.eval_due = control.should_evaluate
             control.should_log = control.should_save = control.should_training_stop = True
             control.should_evaluate = False
         return control

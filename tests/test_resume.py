@@ -1,0 +1,359 @@
+"""Whether a run may go on, as the front decides it: nothing is trained here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import TURNS
+from training_hub import checkpoints, resume, train
+from training_hub.cli import main
+from training_hub.errors import ConfigError, RunFailed
+from training_hub.launchers.local import LocalLauncher
+from training_hub.run import RunDir, RunSpec, TrainResult
+
+Stopped = Callable[..., RunDir]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with two models and rows."""
+    for name in ("model", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(f'{{"architectures": ["LlamaForCausalLM"], "n": "{name}"}}')
+    (tmp_path / "rows.jsonl").write_text(f"{json.dumps({'messages': TURNS})}\n" * 3)
+    pairs = {"prompt": "Legs?", "chosen": "Eight.", "rejected": "Six."}
+    (tmp_path / "pairs.jsonl").write_text(f"{json.dumps(pairs)}\n" * 3)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def words(*typed: str) -> list[str]:
+    """A command, the later value of a setting."""
+    given = ["model_path=model", "data_path=rows.jsonl", "output_dir=out", *typed]
+    return list({word.partition("=")[0]: word for word in given}.values())
+
+
+def planned(*typed: str) -> train.Plan:
+    return train.plan(train.composed(words(*typed)))
+
+
+def faults(*typed: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        planned(*typed)
+    return list(caught.value.faults)
+
+
+@pytest.fixture
+def stopped() -> Stopped:
+    """A run that was stopped after checkpoints at these steps."""
+
+    def make(*typed: str, steps: tuple[int, ...] = (10, 20), status: str = "interrupted") -> RunDir:
+        plan = planned(*typed)
+        run = RunDir(plan.spec.run_dir)
+        origin = {key: plan.composition.choices[key] for key in ("algorithm", "backend")}
+        manifest = train.provenance.manifest(["python"], plan.config, plan.composition.choices)
+        run.create(plan.config, list(plan.composition.overrides), manifest | {"status": status})
+        for step in steps:
+            unfinished = run.unfinished / f"checkpoint-{step}"
+            unfinished.mkdir(parents=True)
+            (unfinished / "optimizer.pt").write_bytes(b"moments")
+            facts = {"origin": origin | {"model": manifest["model"]}, "rows": {}, "config": plan.config}
+            checkpoints.seal(unfinished, step=step, full=True, **facts)
+            checkpoints.publish(unfinished, run.checkpoint(step))
+        run.append_metrics(step=20, loss=1.0)
+        run.write_result(TrainResult(status, str(run.path)))
+        return run
+
+    return make
+
+
+class Looking(LocalLauncher):
+    """Notes what the worker would find, and fails."""
+
+    found: dict[str, Any]
+
+    @classmethod
+    def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
+        names = [path.name for path in sorted(run.checkpoints.iterdir())]
+        cls.found = {"checkpoints": names, "rows": len(run.read_metrics()), "manifest": run.read_manifest()}
+        cls.found |= {"result": run.read_result(), "config": run.read_config(), "stop": run.stop_requested()}
+        return 1
+
+
+def launched(*typed: str) -> dict[str, Any]:
+    """What the worker finds in the run directory."""
+    from dataclasses import replace
+
+    with pytest.raises(RunFailed):
+        train.run(replace(planned(*typed), launcher=Looking))
+    return Looking.found
+
+
+@pytest.mark.parametrize("mode", ["auto", "true", "never", "false"])
+def test_where_there_is_no_run_one_begins(mode: str) -> None:
+    assert planned(f"resume={mode}").start == resume.NEW
+
+
+def test_must_wants_a_run() -> None:
+    assert faults("resume=must") == [
+        f"resume=must: no run in output_dir={Path.cwd()}/out; give the output_dir of a run"
+    ]
+
+
+def test_never_names_the_way_out(stopped: Stopped) -> None:
+    stopped()
+    way = "go on with it by resume=auto, start it anew by overwrite=true, or choose another"
+    assert faults() == [f"output_dir=out: already holds a run; {way}"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "true", "must"])
+def test_the_same_command_goes_on_from_the_newest_checkpoint(stopped: Stopped, mode: str) -> None:
+    run = stopped()
+    run.request_stop()
+    start = planned(f"resume={mode}").start
+    assert start.checkpoint is not None
+    assert (start.goes_on, start.checkpoint.step) == (True, 20)
+    found = launched(f"resume={mode}")
+    assert found["checkpoints"] == ["checkpoint-10", "checkpoint-20"]
+    assert (found["rows"], found["result"], found["stop"]) == (1, None, False)
+    assert found["manifest"]["status"] == "running"
+    assert len(found["manifest"]["resumed"]) == 1
+    assert found["manifest"]["created"]
+
+
+def test_each_time_is_listed_and_the_beginning_stays(stopped: Stopped) -> None:
+    run = stopped()
+    began = run.read_manifest()["command"]
+    for _ in range(2):
+        launched("resume=auto")
+    assert run.read_manifest()["command"] == began
+    assert [list(entry) for entry in run.read_manifest()["resumed"]] == [["created", "command"]] * 2
+
+
+def test_auto_begins_again_where_no_checkpoint_was_saved_and_must_does_not(stopped: Stopped) -> None:
+    stopped(steps=())
+    assert planned("resume=auto").start == resume.Start(goes_on=True)
+    [fault] = faults("resume=must")
+    assert fault == f"resume=must: {Path.cwd()}/out has no checkpoint to go on from; start it anew with overwrite=true"
+
+
+def test_must_says_what_is_wrong_with_each_checkpoint(stopped: Stopped) -> None:
+    run = stopped(steps=(10,))
+    (run.checkpoint(10) / "optimizer.pt").unlink()
+    assert "no checkpoint to go on from; checkpoint-10: optimizer.pt is missing; " in faults("resume=must")[0]
+
+
+def test_a_completed_run_has_nothing_left_to_do(stopped: Stopped, capsys: pytest.CaptureFixture[str]) -> None:
+    run = stopped(status="completed")
+    plan = planned("resume=auto", "save_steps=5")
+    before = run.manifest.read_bytes()
+    result = train.run(plan)
+    assert result.status == "completed"
+    assert capsys.readouterr().out == f"{run.path} is completed: nothing to do\n"
+    assert run.manifest.read_bytes() == before
+
+
+def test_a_completed_run_can_be_made_longer(stopped: Stopped) -> None:
+    stopped(status="completed")
+    start = planned("resume=auto", "num_epochs=2").start
+    assert start.checkpoint is not None
+    assert start.checkpoint.step == 20
+
+
+def test_a_completed_run_without_a_checkpoint_is_not_begun_again(stopped: Stopped) -> None:
+    stopped(steps=(), status="completed")
+    assert "has no checkpoint to go on from" in faults("resume=auto", "num_epochs=2")[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("lr=2e-5", "lr=2e-05: PLACE began with 1e-05"),
+        ("learning_rate=2e-5", "learning_rate=2e-05: PLACE began with 1e-05"),
+        ("effective_batch_size=4", "effective_batch_size=4: PLACE began with 8"),
+        ("seed=1", "seed=1: PLACE began with 42"),
+        ("recipe.optim=sgd", "recipe.optim=sgd: PLACE began with adamw_torch_fused"),
+        ("recipe.learning_rate=1", "recipe.learning_rate=1: PLACE began with 1e-05"),
+        ("model.dtype=bfloat16", "model.dtype=bfloat16: PLACE began with auto"),
+        ("data.train_on=all", "data.train_on=all: PLACE began with assistant"),
+        ("model_path=other", "model_path=other: PLACE began with another model, PLACE/../model"),
+    ],
+)
+def test_what_is_learned_may_not_change(stopped: Stopped, typed: str, text: str) -> None:
+    run = stopped()
+    [fault] = faults("resume=auto", typed)
+    assert fault.startswith(text.replace("PLACE/..", str(Path.cwd())).replace("PLACE", str(run.path)) + "; give ")
+
+
+def test_all_changes_are_named_at_once(stopped: Stopped) -> None:
+    stopped()
+    assert len(faults("resume=auto", "lr=1", "seed=3", "recipe.optim=sgd")) == 3
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "num_epochs=3", "max_steps=50", "save_steps=7", "checkpoint_at_epoch=true",
+        "logging_steps=5", "logger=[jsonl,tensorboard]", "max_tokens_per_gpu=100", "packing=false", "nproc_per_node=2",
+        "gradient_checkpointing=true", "data.num_proc=1", "data.cache_dir=cache", "backend.save_dtype=float32",
+        "sample_prompts=[hello]", "data_path=../PLACE/rows.jsonl", "model_path=../PLACE/model",
+    ],
+)  # fmt: skip
+def test_how_it_is_carried_out_may_change(stopped: Stopped, typed: str, here: Path) -> None:
+    run = stopped()
+    start = planned("resume=must", typed.replace("PLACE", here.name)).start
+    assert start.checkpoint is not None
+    assert start.checkpoint.path == run.checkpoint(20)
+
+
+def test_another_algorithm_is_named_and_nothing_else(stopped: Stopped) -> None:
+    run = stopped()
+    typed = ("algorithm=dpo", "data_path=pairs.jsonl")
+    way = "give that, or choose another output_dir"
+    assert faults("resume=auto", *typed) == [f"algorithm=dpo: {run.path} is of algorithm=sft; {way}"]
+    assert faults(f"resume={run.checkpoint(10)}", "output_dir=new", *typed) == [
+        f"algorithm=dpo: {run.path} is of algorithm=sft; {way}"
+    ]
+
+
+@pytest.mark.parametrize("backend", ["mini-trainer", "instructlab-training"])
+def test_a_backend_that_cannot_go_on_says_why(stopped: Stopped, backend: str) -> None:
+    pytest.importorskip({"mini-trainer": "mini_trainer"}.get(backend, "instructlab.training"))
+    typed = (f"backend={backend}", "backend.needs_gpu=false")
+    assert planned("resume=auto", *typed).start == resume.NEW
+    stopped(*typed)
+    [fault] = faults("resume=auto", *typed)
+    assert fault.startswith(f"resume=auto: backend={backend} cannot go on: ")
+    assert fault.endswith("; start it anew with overwrite=true")
+
+
+def test_the_path_of_a_run_is_enough(stopped: Stopped) -> None:
+    run = stopped()
+    plan = train.plan(train.composed(["model_path=model", "data_path=rows.jsonl", f"resume={run.path}"]))
+    assert plan.spec.run_dir == str(run.path)
+    assert plan.start.checkpoint is not None
+    assert plan.start.checkpoint.step == 20
+
+
+def test_going_on_from_an_older_checkpoint_sets_the_later_ones_aside(stopped: Stopped) -> None:
+    run = stopped()
+    assert launched(f"resume={run.checkpoint(10)}")["checkpoints"] == ["checkpoint-10", "later-checkpoint-20"]
+
+
+def test_another_run_may_go_on_from_a_checkpoint(stopped: Stopped) -> None:
+    run = stopped()
+    found = launched(f"resume={run.checkpoint(10)}", "output_dir=new")
+    assert (found["checkpoints"], found["rows"]) == (["checkpoint-10"], 1)
+    assert [path.name for path in checkpoints.saved(run)] == ["checkpoint-10", "checkpoint-20"]
+
+
+def test_a_checkpoint_far_from_its_run_is_one_all_the_same(stopped: Stopped, here: Path) -> None:
+    stopped().checkpoint(10).rename(here / "kept")
+    assert launched("resume=kept", "output_dir=new")["checkpoints"] == ["checkpoint-10"]
+    assert faults("resume=kept", "output_dir=new2", "lr=1")[0].startswith(f"lr=1: {here}/kept began with 1e-05")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("outo", "resume=outo: no such folder; did you mean auto?"),
+        ("nowhere/at/all", "resume=nowhere/at/all: no such folder; check the path"),
+        ("model", "resume=model: no checkpoint to go on from: it has no checkpoint.json; give a run directory, or"),
+        ("rows.jsonl", "resume=rows.jsonl: no checkpoint to go on from: "),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_one_line(path: str, text: str) -> None:
+    [fault] = faults(f"resume={path}")
+    assert fault.startswith(text)
+
+
+def test_a_path_and_another_runs_folder_do_not_go_together(stopped: Stopped) -> None:
+    run = stopped()
+    stopped("output_dir=second")
+    assert faults(f"resume={run.path}", "output_dir=second") == [
+        f"output_dir={Path.cwd()}/second: already holds another run; choose another, or drop it"
+    ]
+
+
+def test_going_on_and_starting_anew_do_not_go_together(stopped: Stopped) -> None:
+    stopped()
+    fault = "resume=auto: overwrite=true starts the run anew; keep one of the two"
+    assert faults("resume=auto", "overwrite=true") == [fault]
+
+
+def test_a_run_that_goes_on_elsewhere_is_left_alone(stopped: Stopped) -> None:
+    run = stopped()
+    plan = planned("resume=auto")
+    with RunDir(run.path).held(), pytest.raises(ConfigError, match="a run is going on there; wait for its end"):
+        train.run(plan)
+
+
+def test_a_worker_that_outlives_its_launcher_keeps_others_out(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+    import time
+
+    code = (
+        "import subprocess, sys\nfrom training_hub.run import RunDir\nrun = RunDir(sys.argv[1])\n"
+        "with run.held():\n"
+        "    subprocess.Popen(['sleep', '60'], stdout=-3, pass_fds=[run.lock_handle])\n"
+        "    print(flush=True)\n    sys.stdin.read()\n"
+    )
+    front = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[1], start_new_session=True,
+    )  # fmt: skip
+    assert front.stdout is not None
+    assert front.stdin is not None
+    assert front.stdout.readline()
+    front.kill()
+    front.wait()
+    front.stdout.close()
+    front.stdin.close()
+    with RunDir(tmp_path / "run").held() as alone:
+        assert not alone
+    subprocess.run(["pkill", "-g", str(front.pid)], check=True)
+    deadline = time.monotonic() + 10
+    free = False
+    while not free and time.monotonic() < deadline:
+        with RunDir(tmp_path / "run").held() as free:
+            time.sleep(0.01)
+    assert free
+
+
+def test_the_plan_says_where_a_run_would_go_on(stopped: Stopped, capsys: pytest.CaptureFixture[str]) -> None:
+    run = stopped()
+    assert main(["plan", *words("resume=auto")]) == 0
+    assert f"going on from step 20: {run.checkpoint(20)}" in capsys.readouterr().out
+
+
+def test_the_verb_needs_nothing_but_the_folder(
+    stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped("lr=3e-5", 'output_dir="out, with marks"')
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    seen: list[list[str]] = []
+    monkeypatch.setattr("training_hub.train.run", lambda plan, command: seen.append(plan))
+    assert main(["resume", "../out, with marks", "num_epochs=2"]) == 0
+    plan: Any = seen[0]
+    assert (plan.config["lr"], plan.config["num_epochs"]) == (3e-5, 2)
+    assert (plan.spec.run_dir, plan.start.checkpoint.step) == (str(run.path), 20)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ([], "resume: says nothing of what to go on with; add the folder of a run or of a sweep"),
+        (["lr=1"], "resume: says nothing of what to go on with; add the folder of a run or of a sweep"),
+        (["model"], "resume=model: no run and no sweep there; give the folder of one"),
+    ],
+)
+def test_the_verb_wants_the_folder_of_a_run(typed: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", *typed]) == 2
+    assert capsys.readouterr().err.splitlines() == [text]

@@ -1,0 +1,188 @@
+"""How a run begins: new, where an earlier one stopped, or not at all because it is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training_hub import catalogue, checkpoints, provenance
+from training_hub.checkpoints import Checkpoint, latest_checkpoint
+from training_hub.config.choices import GROUPS
+from training_hub.config.compose import Composition
+from training_hub.config.overrides import override_texts
+from training_hub.config.same import differences
+from training_hub.errors import ConfigError, fault, shown_value, suggestion
+from training_hub.params import resume_mode
+from training_hub.run import RunDir, TrainResult
+from training_hub.state import state
+
+_MODES = ("auto", "must", "never")
+_SET_HERE = ("output_dir", "ckpt_output_dir", "overwrite", "resume")
+_LENGTH = ("num_epochs", "max_steps")
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a run begins.
+
+    done: the result of a run that has nothing left to do. goes_on: whether the run directory holds a run that goes on.
+    checkpoint: where it goes on from as far as the front can tell; the worker looks again, and closer. later: those of
+    the run that are not to be gone on from.
+    """
+
+    done: TrainResult | None = None
+    goes_on: bool = False
+    checkpoint: Checkpoint | None = None
+    later: tuple[Path, ...] = ()
+
+    def text(self, run: RunDir) -> str:
+        """What is about to happen, in one line."""
+        if self.done:
+            return f"{run.path} is completed: nothing to do"
+        if self.checkpoint:
+            return f"going on from step {self.checkpoint.step}: {self.checkpoint.path}"
+        return "no checkpoint there: beginning again" if self.goes_on else "a new run"
+
+
+NEW = Start()
+
+
+def run_of(mode: str) -> Path | None:
+    """The run directory that a path for `resume` lies in; None for a word, or where there is no such run."""
+    if mode in _MODES:
+        return None
+    path = Path(mode).absolute()
+    return next((each for each in (path, path.parent.parent) if RunDir(each).exists()), None)
+
+
+def decide(composition: Composition, config: Mapping[str, Any]) -> Start:
+    """How the run of a sound config begins. ConfigError where it cannot go on as asked; nothing is written."""
+    mode, run = resume_mode(config["resume"]), RunDir(config["output_dir"])
+    _refuse_living(run)
+    if mode == "never":
+        return NEW
+    if config["overwrite"]:
+        raise ConfigError(fault("resume", mode, "overwrite=true starts the run anew", "keep one of the two"))
+    if mode not in _MODES:
+        return _from_path(composition, config, mode)
+    if run.exists():
+        return _go_on(composition, config, mode, run)
+    if mode == "must":
+        raise ConfigError(fault("resume", mode, f"no run in output_dir={run.path}", "give the output_dir of a run"))
+    return NEW
+
+
+def settings_of(folder: str, changed: Sequence[str]) -> list[str]:
+    """The overrides that a run was started with, changed and bound to go on. Enters the folder they were typed in.
+
+    ConfigError where there is no run.
+    """
+    run = RunDir(Path(folder).resolve())
+    if not run.exists():
+        raise ConfigError(fault("resume", folder, "no run and no sweep there", "give the folder of one"))
+    typed_in = Path(run.read_manifest().get("folder", "."))
+    if typed_in.is_dir():
+        os.chdir(typed_in)
+    settings = [*run.read_overrides(), *changed]
+    kept = [text for text in settings if text.lstrip("+").partition("=")[0] not in _SET_HERE]
+    return [*kept, *override_texts({"output_dir": str(run.path), "resume": "must"}, GROUPS)]
+
+
+def _refuse_living(run: RunDir) -> None:
+    """ConfigError where a job of SLURM's works in the folder, or will; a run of this machine's holds the lock."""
+    if run.exists() and run.read_job() is not None and (found := state(run)).goes_on:
+        way = "wait for its end, cancel it, or choose another"
+        raise ConfigError(fault("output_dir", run.path, f"a run is going on there, {found.reason or found.word}", way))
+
+
+def _go_on(composition: Composition, config: Mapping[str, Any], mode: str, run: RunDir) -> Start:
+    """Go on with the run in output_dir."""
+    before, result = run.read_config(), run.read_result()
+    _refuse_changes(composition, config, before, run.read_manifest(), run.path)
+    completed = result is not None and result.status == "completed"
+    if completed and all(before.get(key) == config.get(key) for key in _LENGTH):
+        return Start(done=result)
+    _refuse_backend(composition, config, mode)
+    search = latest_checkpoint(run)
+    if search.newest is None and (completed or mode == "must"):
+        torn = "".join(f"; {path.name}: {reason}" for path, reason in search.refused.items())
+        way = "start it anew with overwrite=true"
+        raise ConfigError(fault("resume", mode, f"{run.path} has no checkpoint to go on from{torn}", way))
+    return Start(goes_on=True, checkpoint=search.newest)
+
+
+def _from_path(composition: Composition, config: Mapping[str, Any], mode: str) -> Start:
+    """Go on from a run or a checkpoint by its path, in its own run directory or in a new one."""
+    checkpoint, source, run = _named(mode), run_of(mode), RunDir(config["output_dir"])
+    facts = checkpoint.facts
+    _refuse_changes(composition, config, facts["config"], facts["origin"], source or checkpoint.path)
+    _refuse_backend(composition, config, mode)
+    if source and source.resolve() == run.path.resolve():
+        later = [path for path in checkpoints.saved(run) if checkpoints.step_of(path) > checkpoint.step]
+        return Start(goes_on=True, checkpoint=checkpoint, later=tuple(later))
+    if run.exists():
+        raise ConfigError(fault("output_dir", run.path, "already holds another run", "choose another, or drop it"))
+    return Start(checkpoint=checkpoint)
+
+
+def _named(mode: str) -> Checkpoint:
+    """The checkpoint at a path, or the newest one of the run there."""
+    path = Path(mode).absolute()
+    if not path.exists():
+        raise ConfigError(fault("resume", mode, "no such folder", suggestion(mode, _MODES) or "check the path"))
+    if RunDir(path).exists():
+        search = latest_checkpoint(RunDir(path))
+        if search.newest is None:
+            torn = "".join(f"; {each.name}: {reason}" for each, reason in search.refused.items())
+            raise ConfigError(fault("resume", mode, f"that run has no checkpoint to go on from{torn}"))
+        return search.newest
+    reason = checkpoints.fault_of(path, thorough=False)
+    if reason:
+        way = "give a run directory, or a folder checkpoint-<step> in one"
+        raise ConfigError(fault("resume", mode, f"no checkpoint to go on from: {reason}", way))
+    return checkpoints.read(path)
+
+
+def _refuse_changes(
+    composition: Composition,
+    config: Mapping[str, Any],
+    before: Mapping[str, Any],
+    origin: Mapping[str, Any],
+    place: Path,
+) -> None:
+    """ConfigError for every setting that is not the one in `before`, and for another model than that of `origin`."""
+    way = "give that, or choose another output_dir"
+    chosen = {key: composition.choices[key] for key in ("algorithm", "backend")}
+    other = [
+        fault(key, name, f"{place} is of {key}={origin[key]}", way)
+        for key, name in chosen.items()
+        if origin.get(key, name) != name
+    ]
+    if other:
+        raise ConfigError(*other)
+    changed = differences(composition, catalogue.schema_of(composition), config, before)
+    faults = [
+        composition.as_typed(fault(key, new, f"{place} began with {shown_value(old)}", way))
+        for key, (old, new) in changed.items()
+    ]
+    if faults := faults + _other_model(config["model"]["path"], origin.get("model"), place):
+        raise ConfigError(*faults)
+
+
+def _other_model(path: str, before: Mapping[str, Any] | None, place: Path) -> list[str]:
+    """A model whose content is not that of the one before; one on the hub is not looked into."""
+    now = provenance.fingerprint(Path(path).expanduser())
+    if not now or not before or now["sha256"] == before["sha256"]:
+        return []
+    return [fault("model_path", path, f"{place} began with another model, {before['path']}", "give that one")]
+
+
+def _refuse_backend(composition: Composition, config: Mapping[str, Any], mode: str) -> None:
+    """ConfigError where the backend cannot go on with a run."""
+    reason = catalogue.backend_of(composition).cannot_resume
+    if reason:
+        rule = f"backend={composition.choices['backend']} cannot go on: {reason}"
+        raise ConfigError(fault("resume", mode, rule, "start it anew with overwrite=true"))
