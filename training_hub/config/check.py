@@ -58,9 +58,7 @@ def doubled(composition: Composition) -> list[str]:
 def unused(composition: Composition, schema: Schema) -> list[str]:
     """Parameters that the user set and that nothing of what was chosen refers to."""
     cfg, parameters = composition.cfg, schema.parameters()
-    used = set().union(
-        *(references(cfg[key]) for key in cfg if not OmegaConf.is_missing(cfg, key) and key in _nodes(cfg))
-    )
+    used = set().union(*(references(cfg[key]) for key in _nodes(cfg)))
     pending = list(used & parameters)
     while pending:  # a parameter whose default refers to another one carries that one along
         further = references(cfg._get_node(pending.pop())) & parameters - used

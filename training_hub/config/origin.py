@@ -39,5 +39,5 @@ def shown(composition: Composition, key: str) -> Any:
 
 def references(node: Any) -> set[str]:
     """Root keys that an unresolved node refers to, at any depth."""
-    text = OmegaConf.to_yaml(node) if OmegaConf.is_config(node) else str(node)
+    text = str(OmegaConf.to_container(node) if OmegaConf.is_config(node) else node)
     return {match.split(".")[0] for match in _REFERENCE.findall(text)}

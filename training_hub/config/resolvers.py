@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import ListConfig, OmegaConf
 
 from training_hub import hardware
+from training_hub.config.parsing import parse_once
 from training_hub.config.preflight import missing_requirements
 from training_hub.errors import ConfigError, fault
 
@@ -93,6 +94,7 @@ def report_to(logger: dict[str, Any]) -> list[str]:
 
 def register() -> None:
     """Make the resolvers known to OmegaConf; doing it again changes nothing."""
+    parse_once()
     for resolver in (
         first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, processes,
         processes_of_node, world_size, eval_strategy, save_strategy, report_to,
