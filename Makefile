@@ -5,6 +5,8 @@
 
 PYTHON ?= python3.11
 ARGS   ?=
+# Processes that test at the same time. Many tests train, some of them in two processes: half the cores are enough.
+PROCESSES ?= 2
 
 VENV  := .venv
 RUN   := $(VENV)/bin/python
@@ -25,7 +27,7 @@ quickstart: $(VENV)/for-quickstart $(MODEL) ## fine-tune a real 135M chat model 
 	@echo "Next, change one thing:  $(RUN) -m training_hub experiment=quickstart num_epochs=4"
 
 test: lint ## run every check; ARGS go to pytest, e.g. make test ARGS="-m 'not slow'"
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install ## check style, types and layers
 	$(VENV)/bin/ruff check
