@@ -33,7 +33,7 @@ def run(slurm: None, settings: list[str], tmp_path_factory: pytest.TempPathFacto
     """A run in a folder with an odd name, submitted from a folder that is not the repository; and what was printed."""
     place = tmp_path_factory.mktemp("submitted from here")
     output = "out put/%j %% a'b\"c $HOME {x} ü"
-    words = [f"output_dir={json.dumps(output)}", "sample_prompts=['say \"$HOME\" %j']"]
+    words = [f"output_dir={json.dumps(output, ensure_ascii=False)}", "sample_prompts=['say \"$HOME\" %j']"]
     done = hub(*settings, *words, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     return RunDir(place / output), done.stdout
