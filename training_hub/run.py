@@ -62,7 +62,7 @@ class RunSpec:
 
     commands: argument lists, run one after the other until one fails. env: what is added to the environment.
     dropped_env: variables that must not reach the workers. world_size: processes in all, over all nodes. settings: the
-    launcher's own.
+    launcher's own. resumable: whether a run that stopped can go on.
     """
 
     run_dir: str
@@ -71,6 +71,7 @@ class RunSpec:
     dropped_env: tuple[str, ...] = ()
     world_size: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
+    resumable: bool = True
 
 
 class RunDir:

@@ -31,6 +31,7 @@ from training_hub.params import Params, aliases, resume_mode
 from training_hub.progress import Progress, say
 from training_hub.registry import create_algorithm
 from training_hub.run import RunDir, RunSpec, TrainResult
+from training_hub.state import state
 from training_hub.summary import summarise
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
     manifest |= {"commands": planned.spec.commands, "world_size": planned.spec.world_size}
     with ExitStack() as kept:
         try:
-            if not kept.enter_context(directory.held()):
+            if not kept.enter_context(directory.held()) or _is_a_job(directory):
                 way = "wait for its end, or choose another"
                 raise ConfigError(fault("output_dir", planned.spec.run_dir, "a run is going on there", way))
             start = resume.decide(composition, planned.config)  # once more: now nobody else works there
@@ -132,6 +133,12 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
             raise ConfigError(fault("output_dir", planned.spec.run_dir, rule, "choose another")) from None
         status = _launch(planned, directory, watch)
         return TrainResult("pending", str(directory.path)) if status is None else _outcome(directory, status)
+
+
+def _is_a_job(directory: RunDir) -> bool:
+    """Whether a job of a cluster still goes on in the folder, as far as anyone can tell."""
+    found = state(directory) if directory.read_job() else None
+    return found is not None and (found.goes_on or found.word == "unknown")
 
 
 def _open(directory: RunDir, start: resume.Start, planned: Plan, manifest: dict[str, Any]) -> None:
@@ -200,7 +207,15 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
     env = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "true", **launcher.environment(node)}
     if config["backend"]["python"]:
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    return RunSpec(run_dir, (tuple(command),), env, launcher.dropped_env, int(node["world_size"]), dict(node))
+    return RunSpec(
+        run_dir,
+        (tuple(command),),
+        env,
+        launcher.dropped_env,
+        world_size=int(node["world_size"]),
+        settings=dict(node),
+        resumable=not backend.cannot_resume,
+    )
 
 
 def _run_to_go_on(composition: Composition) -> str | None:

@@ -64,5 +64,5 @@ def hub(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m training_hub ...` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "training_hub", *words],
-        cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=120,
+        cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip

@@ -38,7 +38,8 @@ class Life:
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
-        self._settings = run.read_spec().settings
+        self._spec = run.read_spec()
+        self._most = int(self._spec.settings["max_requeues"])
         self._job = os.environ["SLURM_JOB_ID"]
         self._restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         self._asked: signal.Signals | None = None
@@ -48,13 +49,13 @@ class Life:
         for number in (signal.SIGTERM, signal.SIGUSR2):
             signal.signal(number, self._ask)
         self._begin()
-        most = int(self._settings["max_requeues"])
-        if self._restarts > most:
-            return self._end(f"was queued again {self._restarts} times; max_requeues={most}", "interrupted")
+        if self._restarts > self._most:
+            return self._end(f"was queued again {self._restarts} times; max_requeues={self._most}", "interrupted")
         status = self._follow()
         result = self._run.read_result()
         unfinished = result is None or result.status == "interrupted"
-        if unfinished and self._asked and self._restarts < most and not self._is_ending():
+        may_go_on = self._spec.resumable and self._restarts < self._most
+        if unfinished and self._asked and may_go_on and not self._is_ending():
             self._queue_again()
         return self._end(f"the worker ended with exit status {status}", "failed")
 
@@ -65,6 +66,8 @@ class Life:
         """Clear what the life before left; say that the run goes on."""
         self._run.result.unlink(missing_ok=True)
         self._run.withdraw_stop(_ASKED_BY)
+        if self._restarts and not self._spec.resumable:
+            self._run.metrics.unlink(missing_ok=True)
         nodes = os.environ["SLURM_JOB_NODELIST"]
         self._run.update_manifest(status="running", job=self._job, nodes=nodes, restarts=self._restarts)
         say(f"job {self._job} on {nodes}" + (f", queued again {self._restarts} times" if self._restarts else ""))
@@ -87,7 +90,7 @@ class Life:
         command += ["--kill-on-bad-exit=1"]
         if cores := os.environ.get("SLURM_CPUS_PER_TASK"):  # which srun does not inherit since SLURM 22.05
             command += [f"--cpus-per-task={cores}"]
-        return [*command, *self._settings["srun"], sys.executable, "-m", _NODE, str(self._run.path)]
+        return [*command, *self._spec.settings["srun"], sys.executable, "-m", _NODE, str(self._run.path)]
 
     def _is_ending(self) -> bool:
         """Whether SLURM has begun to end the job: one that was cancelled, or that it queues again by itself."""
@@ -101,7 +104,7 @@ class Life:
         self._run.result.unlink(missing_ok=True)
         self._run.withdraw_stop(_ASKED_BY)
         self._run.update_manifest(status="pending")
-        say(f"queued again, the {self._restarts + 1}. of at most {self._settings['max_requeues']} times")
+        say(f"queued again, the {self._restarts + 1}. of at most {self._most} times")
         done = subprocess.run(["scontrol", "requeue", self._job], check=False)
         if done.returncode == 0:
             time.sleep(_KILLED_BY_REQUEUE_S)
