@@ -97,13 +97,3 @@ def test_a_run_that_is_preempted_goes_on_to_the_same_numbers(
     assert state(run).word == "completed", run.log_tail()
     assert run.read_manifest()["restarts"] == 1
     assert losses(run) == losses(RunDir(tmp_path / "alone"))
-
-
-def test_a_run_that_reaches_its_time_limit_goes_on(settings: list[str], tmp_path: Path) -> None:
-    """A minute is SLURM's least limit; 50 seconds before it the run is asked to stop."""
-    limit = ["timeout_min=1", "launcher.stop_before_s=50"]
-    done = hub(*settings, *limit, "num_epochs=300", "output_dir=out", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    run = RunDir(tmp_path / "out")
-    assert run.read_manifest()["restarts"] >= 1
-    assert [row["step"] for row in run.read_metrics()] == list(range(1, 901))

@@ -7,27 +7,55 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
-from training_hub.run import RunDir, RunSpec
+from training_hub.run import RunDir, RunSpec, TrainResult
 
 EXIT_INTERRUPTED = 75
+_TICK_S = 0.2
 _TORCHRUN = ["-m", "torch.distributed.run"]
 
 
 def main(run_dir: str) -> int:
     """The exit status of the first command that failed; 0 where one was stopped, since the others may still save."""
+    run, heard = RunDir(run_dir), []
     # SLURM signals every process of a job. What is to be done about it is the workers' business, and `batch`'s.
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
-    spec = RunDir(run_dir).read_spec()
+    signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    spec = run.read_spec()
     place = rendezvous() if int(os.environ["SLURM_JOB_NUM_NODES"]) > 1 else {}
     for command in spec.commands:
-        status = subprocess.run(filled_in(command, place), check=False, env=environment(spec, command)).returncode
+        process = subprocess.Popen(filled_in(command, place), env=environment(spec, command), preexec_fn=_deaf)  # noqa: PLW1509
+        status = _wait(process, run, heard)
+        if status and status != EXIT_INTERRUPTED:
+            _leave_word(run, status)
+            return status if status > 0 else 128 - status
         if status:
-            return 0 if status == EXIT_INTERRUPTED else status if status > 0 else 128 - status
+            break
     return 0
+
+
+def _deaf() -> None:
+    """Torchrun would end its workers; these set their own handlers, and what is ignored stays so in a new program."""
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _wait(process: subprocess.Popen[bytes], run: RunDir, heard: Sequence[bool]) -> int:
+    """The exit status. Where another machine has failed, this one need not be waited for; SLURM ends what is left."""
+    while process.poll() is None:
+        time.sleep(_TICK_S)
+        if heard and (result := run.read_result()) and result.status == "failed":
+            process.kill()
+    return process.wait()
+
+
+def _leave_word(run: RunDir, status: int) -> None:
+    """Tell the other machines, where no worker has."""
+    if run.read_result() is None:
+        error = f"exit status {status} on {os.environ['SLURMD_NODENAME']}"
+        run.write_result(TrainResult("failed", str(run.path), error=error))
 
 
 def rendezvous() -> dict[str, str]:
