@@ -38,6 +38,8 @@ class SweepDir:
         self.path = Path(path).absolute()
         self.description = self.path / "sweep.json"
         self.results = self.path / "results.csv"
+        self.stop = RunDir(self.path).stop  # somebody asked for no further runs
+        self.slurm = self.path / "slurm"  # the script of the job array, and its output before a run's log begins
 
     def exists(self) -> bool:
         """Whether a sweep was ever started in this folder."""

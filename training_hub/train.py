@@ -9,8 +9,8 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -115,6 +115,23 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
     command: what the user typed, for the manifest. Raises RunFailed where the run failed, RunInterrupted where it was
     stopped, ConfigError where the run directory cannot be written.
     """
+    with _begun(planned, command) as (directory, start):
+        if start.done:
+            return start.done
+        status = _launch(planned, directory, watch)
+        return TrainResult("pending", str(directory.path)) if status is None else _outcome(directory, status)
+
+
+def lay_out(planned: Plan, command: Sequence[str]) -> None:
+    """Write the run directory of a run that is launched together with others; ConfigError as for `follow`."""
+    with _begun(planned, command) as (directory, start):
+        if not start.done:
+            directory.update_manifest(status="pending")
+
+
+@contextmanager
+def _begun(planned: Plan, command: Sequence[str]) -> Iterator[tuple[RunDir, resume.Start]]:
+    """The run directory, held while the block lasts and ready for the worker; and how the run begins."""
     directory = RunDir(planned.spec.run_dir)
     composition = planned.composition
     manifest = provenance.manifest(command or sys.argv, planned.config, composition.choices)
@@ -125,14 +142,12 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
                 way = "wait for its end, or choose another"
                 raise ConfigError(fault("output_dir", planned.spec.run_dir, "a run is going on there", way))
             start = resume.decide(composition, planned.config)  # once more: now nobody else works there
-            if start.done:
-                return start.done
-            _open(directory, start, planned, manifest)
+            if not start.done:
+                _open(directory, start, planned, manifest)
         except OSError as error:
             rule = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             raise ConfigError(fault("output_dir", planned.spec.run_dir, rule, "choose another")) from None
-        status = _launch(planned, directory, watch)
-        return TrainResult("pending", str(directory.path)) if status is None else _outcome(directory, status)
+        yield directory, start
 
 
 def _is_a_job(directory: RunDir) -> bool:

@@ -36,8 +36,11 @@ class Sweep:
 
     def plan(self, job: Job) -> train.Plan:
         planned = self.planner.plan(job, self.directory.path)
-        command = ("sh", "-c", self.script(job), "sh", planned.spec.run_dir)
+        command = self.command(job, planned.spec.run_dir)
         return replace(planned, spec=replace(planned.spec, commands=(command,)))
+
+    def command(self, job: Job, run_dir: str) -> tuple[str, ...]:
+        return ("sh", "-c", self.script(job), "sh", run_dir)
 
 
 def ends(loss: float = 1.0, status: str = "completed") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -62,3 +63,11 @@ class Launcher(ABC):
 
         None where the run goes on and nobody waits for it.
         """
+
+    @classmethod
+    def submit(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None) -> None:
+        """Hand over several runs at once, whose folders have been made; only where they go on by themselves.
+
+        folder: for what belongs to all of them. at_a_time: how many of them may go on at once, None for all.
+        """
+        raise NotImplementedError

@@ -55,6 +55,10 @@ class Board:
         self._directory.write_results(self.rows.values())
         self._written, self._stale = time.monotonic(), False
 
+    def stop_requested(self) -> bool:
+        """Whether `cancel` was typed for the sweep."""
+        return self._directory.stop.exists()
+
     def text(self) -> str:
         """The ranked table, and where everything is."""
         return f"\n{table(self.rows.values())}\n\nsweep  {self._directory.path}\ntable  {self._directory.results}"

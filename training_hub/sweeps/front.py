@@ -9,13 +9,16 @@ from training_hub import train
 from training_hub.errors import ConfigError, fault
 from training_hub.progress import say
 from training_hub.run import RunDir
+from training_hub.state import states
 from training_hub.sweep_dir import Job, SweepDir, outcome
+from training_hub.sweeps.array import run_array
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.expand import Asked, read
 from training_hub.sweeps.find import find
 from training_hub.sweeps.plan import Planner
-from training_hub.sweeps.queue import Queue
+from training_hub.sweeps.queue import STOPPED, Queue
 from training_hub.sweeps.record import recorded
+from training_hub.sweeps.watch import watch
 
 GO_ON = ("resume=auto",)
 
@@ -69,27 +72,37 @@ def _again(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir] | None:
         rule = f"no such sweep in {asked.output_dir or default.parent}"
         raise ConfigError(fault("resume", "must", rule, "give its folder with output_dir="))
     if directory is not None:
-        planner.check(_left(directory, jobs), directory.path, *GO_ON)
+        planner.check(_parted(directory, jobs)[0], directory.path, *GO_ON)
     return (jobs, directory) if directory else None
 
 
-def _left(directory: SweepDir, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs that are not completed."""
-    return [job for job in jobs if outcome(directory.run_of(job))["status"] != "completed"]
+def _parted(directory: SweepDir, jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+    """The jobs that are not completed: those to start, and those that still go on."""
+    left = [job for job in jobs if outcome(directory.run_of(job))["status"] != "completed"]
+    begun = [job for job in left if directory.run_of(job).exists()]
+    found = zip(begun, states([directory.run_of(job) for job in begun]), strict=True)
+    going = [job for job, each in found if each.goes_on]
+    return [job for job in left if job not in going], going
 
 
 def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: int | None) -> int:
     def plan(job: Job) -> train.Plan:
         return planner.plan(job, directory.path, *(GO_ON if directory.run_of(job).exists() else ()))
 
-    left, board = _left(directory, jobs), Board(directory, jobs)
-    say(f"sweep {directory.path}: {_counted(len(jobs), len(left))}")
+    left, going = _parted(directory, jobs)
+    board = Board(directory, jobs)
+    say(f"sweep {directory.path}: {_counted(len(jobs), len(left), len(going))}")
     try:
-        return Queue(left, at_a_time, plan, board).run()
+        if not planner.attended(jobs[0]):
+            return run_array(directory, left, going, at_a_time, plan, board)
+        if going and watch(directory, going, board):
+            return STOPPED
+        return Queue(_parted(directory, jobs)[0], at_a_time, plan, board).run()
     finally:
         board.write()
         say(board.text())
 
 
-def _counted(jobs: int, left: int) -> str:
-    return f"{jobs} runs" if left == jobs else f"{left} of {jobs} runs are left"
+def _counted(jobs: int, left: int, going: int) -> str:
+    on = f", {going} still going on" if going else ""
+    return f"{jobs} runs" if left == jobs else f"{left} of {jobs} runs to start{on}"

@@ -19,7 +19,7 @@ from training_hub.errors import ConfigError, fault
 from training_hub.params import Params, aliases
 from training_hub.sweep_dir import Job
 
-_NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume")
+_NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "launcher")
 _LONGEST_NAME = 100  # characters; a path may have many such parts
 
 A = TypeVar("A")
@@ -56,6 +56,10 @@ class Planner:
         """The plan of a job in its folder of the sweep's, with further settings. ConfigError with every fault."""
         return _plan(job, self._variants.compose([*job.overrides, *further]), folder)
 
+    def attended(self, job: Job) -> bool:
+        """Whether runs end with the process that launched them."""
+        return bool(catalogue.launcher_of(self._variants.compose(job.overrides)).attended)
+
     def folder(self, every: Iterable[Sequence[str]]) -> Path:
         """Where a sweep goes whose folder was not typed: an experiment's output_dir, else Hydra's hydra.sweep.dir.
 
@@ -78,7 +82,7 @@ class Planner:
             return None
 
     def _job(self, overrides: Sequence[str], composition: Composition) -> Job:
-        digest, values = digest_of(composition), values_of(overrides, self._swept)
+        digest, values = digest_of(composition, self._swept), values_of(overrides, self._swept)
         return Job(digest, folder_name(values, digest), tuple(overrides), values)
 
 
@@ -110,10 +114,14 @@ def values_of(overrides: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
     return {key: pairs[key] for key in keys}
 
 
-def digest_of(composition: Composition) -> str:
-    """What a run computes, as 64 hexadecimal digits: equal for equal configs, whatever folder they are written to."""
+def digest_of(composition: Composition, swept: Sequence[str] = ()) -> str:
+    """What a run computes, as 64 hexadecimal digits: equal for equal configs, whatever folder they are written to.
+
+    How it is launched has no part in that, but for what the runs of a sweep differ in.
+    """
     config: Any = OmegaConf.to_container(composition.cfg, resolve=False)
-    asked = {key: value for key, value in config.items() if key not in _NOT_OF_THE_RUN}
+    launching = set(catalogue.launcher_of(composition).Params.model_fields) - set(swept)
+    asked = {key: value for key, value in config.items() if key not in launching.union(_NOT_OF_THE_RUN)}
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -34,17 +34,17 @@ class Queue:
     def run(self) -> int:
         """Returns the exit status: the highest of the jobs'."""
         with counted_stops() as stops:
-            said = False
-            while self._running or (self._waiting and not stops.count):
-                while self._waiting and not stops.count and self._start(self._waiting[0], stops):
+            stopping = False
+            while self._running or (self._waiting and not stopping):
+                while self._waiting and not stopping and self._start(self._waiting[0], stops):
                     self._waiting.popleft()
-                if stops.count and not said:
-                    said = True
+                if not stopping and (stops.count or self._board.stop_requested()):
+                    stopping = True
                     self._say_stopping()
                 time.sleep(_TICK_S)
                 self._reap()
                 self._board.tick()
-        return max(self._status, STOPPED) if stops.count else self._status
+        return max(self._status, STOPPED) if stopping else self._status
 
     def _start(self, job: Job, stops: Stops) -> bool:
         """False where there is no room for it yet."""

@@ -32,6 +32,7 @@ def recorded(
         if not alone:
             way = "wait for its end, or choose another"
             raise ConfigError(fault("output_dir", directory.path, "a sweep is going on there", way))
+        directory.stop.unlink(missing_ok=True)
         directory.write(
             jobs,
             status="running",

@@ -14,6 +14,7 @@ from training_hub import cluster, processes
 from training_hub.errors import ConfigError
 from training_hub.run import RunDir
 from training_hub.state import State, states
+from training_hub.sweep_dir import SweepDir
 from training_hub.tools.status import chosen, shown_name
 
 _BETWEEN_S = 0.5
@@ -25,6 +26,8 @@ def cancel(words: Sequence[str], now: bool) -> list[str]:
     if not words:
         raise ConfigError("cancel: says nothing of what to cancel; add the folder of a run or of a sweep")
     runs = chosen(words, "cancel")
+    for sweep in (each for each in map(SweepDir, words) if each.exists()):
+        sweep.stop.touch()  # it starts no more of them
     found = list(zip(runs, states(runs), strict=True))
     going = [(run, each) for run, each in found if each.goes_on or each.word == "unknown"]
     if not going:

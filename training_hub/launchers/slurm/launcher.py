@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -97,3 +98,8 @@ class SlurmLauncher(Launcher):
             return follow(run, job, each_tick)
         say(f"submitted job {job}")
         return None
+
+    @classmethod
+    def submit(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None) -> None:
+        """One job array."""
+        submit(specs, folder, at_a_time)
