@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -162,6 +164,16 @@ def test_the_final_checkpoint_of_a_run_goes_before_the_others(folder: Path) -> N
     assert found is not None
     assert found.path == run.path
     assert find("model").run is None
+
+
+def test_without_a_final_checkpoint_the_newest_sound_one_counts(folder: Path) -> None:
+    from training_hub.tools.export import find
+
+    shutil.rmtree(folder / "run/checkpoints/final")
+    for age, name in enumerate(("torn-checkpoint-6", ".unfinished", "checkpoint-4", "checkpoint-2")):
+        write(f"run/checkpoints/{name}/config.json", "{}")
+        os.utime(folder / "run/checkpoints" / name, (1e9 - age, 1e9 - age))
+    assert find("run").folder == folder / "run" / "checkpoints" / "checkpoint-4"
 
 
 @pytest.mark.parametrize("verb", ["export", "interpolate"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -22,6 +23,7 @@ WORDS = {"export": ("RUN_OR_CHECKPOINT",), "interpolate": ("FIRST", "SECOND")}
 _MODULE = "training_hub.workers.export"
 _ADAPTER = "adapter_config.json"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_ASIDE = re.compile(r"\.|[a-z]+-checkpoint-")  # unfinished, or torn
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -112,11 +114,12 @@ def find(name: str) -> Source:
             raise ConfigError(f"{name}: neither a run nor a checkpoint; it has no config.json and no {_ADAPTER}")
         return Source(folder.absolute(), RunDir.around(folder))
     run = RunDir(folder)
-    saved = [each for each in run.checkpoints.glob("*") if _is_checkpoint(each)]
+    if _is_checkpoint(run.final_checkpoint):
+        return Source(run.final_checkpoint, run)
+    saved = [each for each in run.checkpoints.glob("*") if _is_checkpoint(each) and not _ASIDE.match(each.name)]
     if not saved:
         raise ConfigError(f"{name}: the run has saved no checkpoint; give another")
-    final = run.final_checkpoint
-    return Source(final if final in saved else max(saved, key=lambda each: each.stat().st_mtime), run)
+    return Source(max(saved, key=lambda each: each.stat().st_mtime), run)
 
 
 def _is_checkpoint(folder: Path) -> bool:

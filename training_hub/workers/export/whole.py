@@ -46,7 +46,7 @@ def load(request: Mapping[str, Any]) -> Whole:
     else:
         config = RunDir(request["run"]).read_config() if request["run"] else {}
         model, told = merged(checkpoint, base, config)
-        stored = kept_dtype(config) or AutoConfig.from_pretrained(base["path"], **_code(base)).dtype or torch.float32
+        stored = merged_dtype(checkpoint, base, config)
     dtype = stored if request["dtype"] == "auto" else getattr(torch, request["dtype"])
     words = checkpoint if (checkpoint / "tokenizer_config.json").exists() else base["path"]
     tokenizer = load_tokenizer(node(str(words), request))
@@ -58,10 +58,22 @@ def node(path: str, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"path": path, "revision": None, "trust_remote_code": request["trust_remote_code"]}
 
 
-def kept_dtype(config: Mapping[str, Any]) -> torch.dtype | None:
-    """The dtype that the run itself saves in, where it names one."""
+def merged_dtype(checkpoint: Path, base: Mapping[str, Any], config: Mapping[str, Any]) -> torch.dtype:
+    """The dtype that the run itself saves in, else that of the adapter's model.
+
+    What osft has learnt is too fine for less than float32.
+    """
     wanted = config["backend"].get("save_dtype", "auto") if config else "auto"
-    return None if wanted == "auto" else getattr(torch, wanted)
+    if wanted != "auto":
+        return getattr(torch, wanted)  # type: ignore[no-any-return]
+    if kind_of(checkpoint) == "OSF":
+        return torch.float32
+    return AutoConfig.from_pretrained(base["path"], **_code(base)).dtype or torch.float32
+
+
+def kind_of(checkpoint: Path) -> str:
+    """Which method of PEFT made an adapter, by PEFT's name."""
+    return str(json.loads((checkpoint / ADAPTER).read_text())["peft_type"])
 
 
 def plain(base: Mapping[str, Any], dtype: Any) -> PreTrainedModel:
@@ -79,7 +91,7 @@ def merged(checkpoint: Path, base: Mapping[str, Any], config: Mapping[str, Any])
 
     RunFailed where the result says something else than model and adapter.
     """
-    kind = json.loads((checkpoint / ADAPTER).read_text())["peft_type"]
+    kind = kind_of(checkpoint)
     adapted = _adapted(kind)(checkpoint, plain(base, torch.float32), config).eval()
     ids = torch.arange(1, 33)[None] % adapted.get_input_embeddings().num_embeddings
     apart = logits(adapted, ids)
@@ -101,8 +113,11 @@ def _adapted(kind: str) -> Callable[[Path, PreTrainedModel, Mapping[str, Any]], 
 def _with_adapter(checkpoint: Path, model: PreTrainedModel, _config: Mapping[str, Any]) -> Any:
     from peft import PeftModel
 
+    from training_hub.workers.trl.adapter import quiet
+
     try:
-        return PeftModel.from_pretrained(model, str(checkpoint))
+        with quiet():
+            return PeftModel.from_pretrained(model, str(checkpoint))
     except Exception as error:  # of PEFT, safetensors, torch: the adapter does not fit the model, or is broken
         raise ConfigError(fault("checkpoint", checkpoint, f"its adapter does not load: {first_line(error)}")) from error
 

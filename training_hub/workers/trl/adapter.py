@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from peft import PeftConfig, PeftModel, get_peft_model
@@ -31,12 +33,19 @@ def method(config: dict[str, Any]) -> Any:
 
 def wrapped(model: PreTrainedModel, peft_config: PeftConfig) -> PeftModel:
     """The model with the adapter of a config in it."""
-    with warnings.catch_warnings():
-        # PEFT still asks transformers by an old name; and what it warns of here is an error of ours.
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        warnings.filterwarnings("ignore", "The following (rank|alpha)_pattern keys did not match", RuntimeWarning)
+    with quiet():
         adapted: PeftModel = get_peft_model(model, peft_config)
     return adapted
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out what PEFT warns of without need while it puts an adapter into a model."""
+    with warnings.catch_warnings():
+        # It still asks transformers by an old name; and what it warns of then is an error of ours.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        warnings.filterwarnings("ignore", "The following (rank|alpha)_pattern keys did not match", RuntimeWarning)
+        yield
 
 
 def arguments(config: dict[str, Any]) -> dict[str, Any]:
