@@ -27,6 +27,7 @@ from training_hub.config.overrides import override_texts
 from training_hub.sweeps.expand import plugin_of, read
 from training_hub.tools import export, runs
 from training_hub.tools import words as verbs_words
+from training_hub.tools.env.verb import asked
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -95,6 +96,9 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
         return 0
     if words[:1] and words[0] in cli.OF_RUNS:
         runs.split(words[0], words[1:])
+        return 0
+    if words and words[0] == "env":
+        asked(words[1:] or ("list",))  # raises where the words ask for nothing that can be done
         return 0
     settings = words[1:] if words[:1] and words[0] in cli.VERBS else words
     settings = settings[1:] if words[:1] and words[0] in OF_FOLDERS else settings

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "conf").rglob("*.yaml"))
+# Packages that a backend wants in another version than the one that the development environment has.
+APART: dict[str, set[str]] = {}
+KINDS = (".yaml", ".lock", ".json")
+CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "conf").rglob("*") if path.suffix in KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,58 @@ def test_what_is_pinned_satisfies_what_is_asked_for(pyproject: dict[str, Any], p
         asked = Requirement(line)
         if asked.name != project["name"]:
             assert asked.specifier.contains(pinned[canonicalize_name(asked.name)]), line
+
+
+@pytest.fixture(scope="module", params=sorted((ROOT / "conf" / "backend").glob("*.yaml")), ids=lambda file: file.stem)
+def backend(request: pytest.FixtureRequest) -> Path:
+    file: Path = request.param
+    return file
+
+
+def locked(backend: Path) -> dict[str, Requirement]:
+    """What a backend's lock pins."""
+    lines = [line for line in backend.with_suffix(".lock").read_text().splitlines() if not line.startswith("#")]
+    return {canonicalize_name(each.name): each for each in map(Requirement, lines)}
+
+
+def test_a_lock_pins_what_its_backend_requires_and_everything_to_one_version(backend: Path) -> None:
+    pinned = {name: str(each.specifier).removeprefix("==") for name, each in locked(backend).items()}
+    for line in yaml.safe_load(backend.read_text())["requires"]:
+        asked = Requirement(line)
+        assert asked.specifier.contains(pinned[canonicalize_name(asked.name)]), line
+    assert all(re.fullmatch(r"[\w.]+", version) for version in pinned.values())
+
+
+def test_a_lock_has_the_tested_versions_where_its_backend_can_have_them(backend: Path, pins: dict[str, str]) -> None:
+    tested = {canonicalize_name(name): version for name, version in pins.items()}
+    pinned = locked(backend)
+    other = {name for name, each in pinned.items() if name in tested and not each.specifier.contains(tested[name])}
+    assert other <= APART.get(backend.stem, set())
+
+
+@pytest.mark.slow
+def test_a_lock_is_what_the_script_makes(backend: Path) -> None:
+    code = f"import lock_environments as script; print(script.lock({backend.stem!r}), end='')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True, check=True
+    )
+    assert backend.with_suffix(".lock").read_text() == done.stdout
+
+
+@pytest.mark.slow
+def test_the_extras_resolve_and_those_that_do_not_go_together_are_declared(tmp_path: Path) -> None:
+    """uv resolves each set of extras that is not declared to conflict; without the declarations it finds none."""
+
+    def resolves(text: str) -> bool:
+        (tmp_path / "pyproject.toml").write_text(text)
+        (tmp_path / "README.md").write_text("")
+        (tmp_path / "LICENSE").write_text("")
+        command = [sys.executable, "-m", "uv", "lock", "--quiet", "--dry-run"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+    text = (ROOT / "pyproject.toml").read_text()
+    assert resolves(text)
+    assert not resolves(re.sub(r"^conflicts = \[.*?^\]", "", text, flags=re.DOTALL | re.MULTILINE))
 
 
 def test_a_pin_is_a_public_version_of_a_package_and_nothing_else(pins: dict[str, str]) -> None:

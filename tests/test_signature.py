@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from training_hub.params import Params
-from training_hub.signature import arguments
+from training_hub.signature import arguments, constant, declared
 
 
 @pytest.fixture
@@ -87,6 +87,15 @@ def test_a_class_with_an_init_of_its_own_has_the_arguments_of_that(library: tupl
     assert arguments("lib.inner.config.Wide", library) == {"seed": "int", "lr": "int", "size": "int"}
 
 
+def test_defaults_are_read_as_they_are_written(library: tuple[str, ...]) -> None:
+    found = declared("lib.Config", library) or {}
+    assert {name: str(each) for name, each in found.items()} == {
+        "seed": "int = 42", "lr": "float = 1e-05", "size": "'int | None' = None", "names": "list[str] = list()",
+    }  # fmt: skip
+    function = declared("lib.function", library) or {}
+    assert [str(each) for each in function.values()] == ["", "int = 2", "str = ''"]
+
+
 def test_a_name_from_another_package_is_found(library: tuple[str, ...]) -> None:
     assert arguments("lib.Elsewhere", library) == {"here": "bool"}
 
@@ -125,3 +134,8 @@ def test_reading_imports_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_constant_is_read_with_or_without_its_type(tmp_path: Path) -> None:
+    (tmp_path / "lib.py").write_text("from typing import Optional\nplain = 'a'\ntyped: Optional[str] = 'b'\n")
+    assert [constant(f"lib.{name}", (str(tmp_path),)) for name in ("plain", "typed", "none")] == ["a", "b", None]

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, create_model
 
 from training_hub.adapters.base import Adapter
@@ -15,6 +16,7 @@ from training_hub.config.compose import Composition
 from training_hub.config.schema import Schema
 from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
+from training_hub.interpreter import look_at
 from training_hub.locate import locate
 from training_hub.params import ChoiceNode, LoggerNode, ModelNode, SweepParams, aliases
 from training_hub.registry import AlgorithmRegistry
@@ -99,7 +101,16 @@ def schema_of(composition: Composition) -> Schema:
 def _arguments(composition: Composition, path: str) -> dict[str, str] | None:
     """The arguments of the library's class that a node names; None where it names none, or that is not installed."""
     target = OmegaConf.select(composition.cfg, f"{path}._target_")
-    return arguments(str(target)) if target else None
+    try:
+        python = OmegaConf.select(composition.cfg, "backend.python")
+        return arguments(str(target), search_path(str(target), python and str(python))) if target else None
+    except (ConfigError, OmegaConfBaseException):  # no such interpreter: that is named where libraries are checked
+        return None
+
+
+def search_path(target: str, python: str | None) -> tuple[str, ...]:
+    """The folders in which a class that a recipe names is found: those of the worker, but for this package's own."""
+    return () if target.startswith("training_hub.") else look_at(python).search_path
 
 
 def _takes_adapter(composition: Composition) -> bool:

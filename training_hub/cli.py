@@ -22,6 +22,7 @@ VERBS = {
     "status": "how runs stand, of a folder or of outputs/; a sweep's are those below its folder",
     "cancel": "ask a run, or those of a sweep, to save and stop; --now: end them at once",
     "logs": "the end of a run's log; -f: and what is added to it, -n 100: so many lines",
+    "env": "make an environment of its own for a backend (create), list them, remove one",
 }
 OF_RUNS = ("status", "cancel", "logs")
 # Flags of Hydra's that take a value, and those that do not.
@@ -175,6 +176,7 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
         "export": _export,
         "interpolate": _interpolate,
         "doctor": _doctor,
+        "env": _env,
     }
 
 
@@ -255,3 +257,12 @@ def _doctor(overrides: list[str], folders: list[str]) -> int:
     text, healthy = doctor(overrides, folders)
     print(text)
     return 0 if healthy else 1
+
+
+def _env(words: list[str], folders: list[str]) -> int:
+    from training_hub.tools.env.verb import env
+
+    if folders:
+        raise ConfigError(f"{folders[0]}: env takes no folder of configs; drop it")
+    print(env(words))
+    return 0

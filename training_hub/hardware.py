@@ -36,6 +36,17 @@ def gpus() -> list[Gpu]:
     return found if visible is None else found[: len([name for name in visible.split(",") if name.strip()])]
 
 
+def driver_cuda() -> int | None:
+    """The newest major version of CUDA that the driver knows, None where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return int(pynvml.nvmlSystemGetCudaDriverVersion()) // 1000
+    except pynvml.NVMLError:
+        return None
+
+
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -8,14 +8,31 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Argument(NamedTuple):
+    """One argument, as its source has it; default: "" where it has none."""
+
+    annotation: str
+    default: str = ""
+
+    def __str__(self) -> str:
+        """`int = 3`, or what there is of it."""
+        return " = ".join(filter(None, self))
 
 
 def arguments(target: str, search_path: tuple[str, ...] = ()) -> dict[str, str] | None:
-    """Name and annotation of every argument of `package.module.Name`: dataclass or pydantic fields, or parameters.
+    """Name and annotation of every argument of `package.module.Name`: see `declared`."""
+    found = declared(target, search_path)
+    return None if found is None else {name: each.annotation for name, each in found.items()}
+
+
+def declared(target: str, search_path: tuple[str, ...] = ()) -> dict[str, Argument] | None:
+    """Every argument of `package.module.Name`, by name: dataclass or pydantic fields, or parameters.
 
     Inherited fields are included; of a class with an `__init__` of its own it is the parameters of that. Of
     `package.module.Class.method`: its parameters. Of a module that is run as a script: its command-line options, `-` as
@@ -34,7 +51,8 @@ def constant(target: str, search_path: tuple[str, ...] = ()) -> Any:
     module, _, name = target.rpartition(".")
     file = _module_file(tuple(module.split(".")), search_path or tuple(sys.path))
     for node in _parse(file).body if file else ():
-        if isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value and name in map(_text, targets):
             return ast.literal_eval(node.value)
     return None
 
@@ -60,9 +78,9 @@ def choices(module: str, option: str, search_path: tuple[str, ...] = ()) -> list
     return None
 
 
-def _script_options(script: ast.Module) -> dict[str, str] | None:
+def _script_options(script: ast.Module) -> dict[str, Argument] | None:
     """The options of argparse's parser, or the parameters of typer's command."""
-    if options := {name: _option_type(call) for name, call in _added_arguments(script)}:
+    if options := {name: _option(call) for name, call in _added_arguments(script)}:
         return options
     for node in script.body:
         if isinstance(node, ast.FunctionDef) and any("command" in ast.unparse(each) for each in node.decorator_list):
@@ -79,8 +97,12 @@ def _added_arguments(script: ast.Module) -> Iterator[tuple[str, ast.Call]]:
                 yield str(first.value).lstrip("-").replace("-", "_"), node
 
 
-def _option_type(call: ast.Call) -> str:
+def _option(call: ast.Call) -> Argument:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
+    return Argument(_option_type(given), ast.unparse(given["default"]) if "default" in given else "")
+
+
+def _option_type(given: dict[str | None, ast.expr]) -> str:
     if "action" in given:
         return "bool"
     kind = _text(given.get("type"))
@@ -91,14 +113,14 @@ def _option_type(call: ast.Call) -> str:
     return f"{kind} | None" if kind and optional else kind
 
 
-def _arguments(file: Path, name: str, search_path: tuple[str, ...]) -> dict[str, str] | None:
+def _arguments(file: Path, name: str, search_path: tuple[str, ...]) -> dict[str, Argument] | None:
     found = _definition(file, name, search_path)
     if found is None:
         return None
     file, node = found
     if isinstance(node, ast.FunctionDef):
         return _parameters(node)
-    fields: dict[str, str] = {}
+    fields: dict[str, Argument] = {}
     for base in reversed(node.bases):
         if isinstance(base, ast.Name):
             fields |= _arguments(file, base.id, search_path) or {}
@@ -106,13 +128,13 @@ def _arguments(file: Path, name: str, search_path: tuple[str, ...]) -> dict[str,
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             annotation = _text(statement.annotation)
             if not annotation.startswith("ClassVar") and not statement.target.id.startswith("_"):
-                fields[statement.target.id] = annotation
+                fields[statement.target.id] = Argument(annotation, _field_default(statement.value))
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return (fields if statement.args.kwarg else {}) | _parameters(statement)
     return fields
 
 
-def _method(owner: str, name: str, search_path: tuple[str, ...]) -> dict[str, str] | None:
+def _method(owner: str, name: str, search_path: tuple[str, ...]) -> dict[str, Argument] | None:
     """The parameters of a method that its class itself defines."""
     module, _, of = owner.rpartition(".")
     file = _module_file(tuple(module.split(".")), search_path)
@@ -123,13 +145,31 @@ def _method(owner: str, name: str, search_path: tuple[str, ...]) -> dict[str, st
     return None
 
 
-def _parameters(function: ast.FunctionDef) -> dict[str, str]:
-    parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return {each.arg: _text(each.annotation) for each in parameters if each.arg not in ("self", "cls")}
+def _field_default(value: ast.expr | None) -> str:
+    """The default of a dataclass's or pydantic's field; of `field(default=3, ...)` the 3."""
+    if not isinstance(value, ast.Call) or _text(value.func).rpartition(".")[2] not in ("field", "Field"):
+        return _text(value)
+    given = {keyword.arg: keyword.value for keyword in value.keywords}
+    if "default_factory" in given:
+        return f"{_text(given['default_factory'])}()"
+    default = given.get("default", value.args[0] if value.args else None)
+    return "" if isinstance(default, ast.Constant) and default.value is ... else _text(default)
+
+
+def _parameters(function: ast.FunctionDef) -> dict[str, Argument]:
+    given = function.args
+    placed = [*given.posonlyargs, *given.args]
+    absent = [None] * (len(placed) - len(given.defaults))
+    defaults: Sequence[ast.expr | None] = [*absent, *given.defaults, *given.kw_defaults]
+    return {
+        each.arg: Argument(_text(each.annotation), _text(default))
+        for each, default in zip([*placed, *given.kwonlyargs], defaults, strict=True)
+        if each.arg not in ("self", "cls")
+    }
 
 
 def _text(annotation: ast.expr | None) -> str:
-    """An annotation as it is written; of `Annotated[type, ...]` the type alone."""
+    """An expression as it is written, "" for none; of `Annotated[type, ...]` the type alone."""
     if isinstance(annotation, ast.Subscript) and _text(annotation.value) == "Annotated":
         assert isinstance(annotation.slice, ast.Tuple)
         annotation = annotation.slice.elts[0]

@@ -6,13 +6,11 @@ Nothing heavy is imported, and nothing is written before every check has passed.
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from omegaconf import OmegaConf
@@ -36,8 +34,6 @@ from training_hub.summary import summarise
 
 if TYPE_CHECKING:
     from training_hub.launchers.base import Launcher
-
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -220,8 +216,6 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
         node, backend.interpreter(config), backend.worker(config, run_dir), backend.script(config, run_dir)
     )
     env = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "true", **launcher.environment(node)}
-    if config["backend"]["python"]:
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     return RunSpec(
         run_dir,
         (tuple(command),),

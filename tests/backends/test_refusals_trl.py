@@ -12,6 +12,10 @@ CASES = {
     "a scheduler": ("lr_scheduler=cosinee", "no such choice; did you mean cosine?"),
     "an optimizer": ("recipe.optim=adamw_torch_fussed", "no such choice; did you mean adamw_torch_fused?"),
     "an attention": ("model.attn_implementation=foo", f"no such choice; choose from {ATTENTION}"),
+    "flash attention that is not there": (
+        "model.attn_implementation=flash_attention_2",
+        "flash-attn is not installed; pip install flash-attn, or model.attn_implementation=auto",
+    ),
     "a class": ("recipe._target_=os.system", "no class of trl; drop it"),
     "a revision": (
         "model.revision=v2", "model_path is a folder, and only a model on the hub has revisions; drop it",

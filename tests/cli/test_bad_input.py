@@ -252,7 +252,7 @@ def test_a_library_missing_in_another_environment_is_named(cli: Cli, good: list[
     assert done.returncode == 2
     assert len(lines(done.stderr)) == 1
     assert done.stderr.startswith("backend=trl: not installed: torch>=2.6, transformers>=5, ")
-    assert "; bare/bin/python -m pip install 'torch>=2.6' 'transformers>=5' " in done.stderr
+    assert "; uv pip install --python bare/bin/python 'torch>=2.6' 'transformers>=5' " in done.stderr
 
 
 def test_a_misspelled_key_in_the_users_file_is_named_with_its_line(cli: Cli, good: list[str], folder: Path) -> None:

@@ -90,6 +90,6 @@ def test_an_environment_that_cannot_show_rows_is_named(rows: Path, tiny: Path, t
         2,
         [
             "backend=trl: not installed: transformers, numpy, rich; "
-            f"{python} -m pip install 'transformers' 'numpy' 'rich'"
+            f"uv pip install --python {python} 'transformers' 'numpy' 'rich'"
         ],
     )

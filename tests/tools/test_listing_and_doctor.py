@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from training_hub import hardware
 from training_hub.cli import main
 from training_hub.config import choices
-from training_hub.config.preflight import missing_requirements
+from training_hub.interpreter import missing_requirements
 from training_hub.registry import AlgorithmRegistry
 from training_hub.tools.doctor import doctor
 from training_hub.tools.listing import listing, state
@@ -92,7 +93,7 @@ def test_the_doctor_looks_where_the_worker_will_run(bare: str, capsys: pytest.Ca
     text = capsys.readouterr().out
     assert re.search(r"^trl>=\S+ +- +missing$", text, re.MULTILINE)
     assert re.search(r"^trl +missing: torch>=2.6, ", text, re.MULTILINE), "and the table of backends does too"
-    assert f"\nto install: {bare} -m pip install 'torch>=2.6' 'transformers>=5' " in text
+    assert f"\nto install: uv pip install --python {bare} 'torch>=2.6' 'transformers>=5' " in text
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "/bin/true", "/bin/false", "model", "rows.jsonl"])
@@ -112,3 +113,72 @@ def test_the_report_and_the_verdict_agree() -> None:
     text, healthy = doctor([*SFT, "backend.requires=[no-such-package]"])
     assert not healthy
     assert "no-such-package" in text
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One GPU, as its driver would report it; torch's source here is that of the build without CUDA."""
+    monkeypatch.setattr(hardware, "gpus", lambda: [hardware.Gpu("NVIDIA H100", 80.0)])
+    monkeypatch.setattr(hardware, "driver_cuda", lambda: 12)
+
+
+def built_for(cuda: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the source of a build of torch in front of the installed one."""
+    (folder / "torch").mkdir()
+    (folder / "torch" / "__init__.py").write_text("")
+    lines = ["from typing import Optional", "__version__ = '2.13.0+test'", f"cuda: Optional[str] = {cuda!r}"]
+    (folder / "torch" / "version.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(str(folder))
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("cuda", "rule"),
+    [
+        (None, "torch 2.13.0+test is built without CUDA"),
+        ("13.0", "torch 2.13.0+test is built for CUDA 13.0, the driver knows 12 at most"),
+        ("12.8", None),
+    ],
+)
+def test_a_torch_that_cannot_use_the_gpu_is_named_before_a_run(
+    cuda: str | None, rule: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    built_for(cuda, tmp_path, monkeypatch)
+    words = ["backend=mini-trainer", "backend.requires=[]"]
+    status = main(["plan", *words, "model_path=model", "data_path=rows.jsonl"])
+    errors = capsys.readouterr().err
+    way = "install a build of torch for the driver's CUDA, see pytorch.org"
+    assert (status, errors) == ((2, f"backend=mini-trainer: {rule}; {way}\n") if rule else (0, ""))
+    assert main(["doctor", *words]) == (1 if rule else 0)
+    text = capsys.readouterr().out
+    assert rule is None or f"for the GPU: {way}" in text
+    assert main(["doctor", *SFT, "backend.requires=[]"]) == 0
+    assert ("the GPU is not used" in capsys.readouterr().out) == (rule is not None)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_more_processes_than_gpus_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SFT, "model_path=model", "data_path=rows.jsonl", "nproc_per_node=2"]
+    assert main(["plan", *words]) == 2
+    assert capsys.readouterr().err == "nproc_per_node=2: this machine has 1 GPUs; at most 1\n"
+
+
+def test_the_driver_is_asked_for_its_cuda() -> None:
+    assert hardware.driver_cuda() is None or hardware.driver_cuda() in range(9, 30)
+
+
+def test_flash_attention_that_is_not_there_is_said_with_what_happens_instead(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["doctor", "backend=instructlab-training"])
+    assert rows(capsys.readouterr().out)["flash-attn"] == ["-", "sdpa instead, and one process only"]
+
+
+def test_a_backend_that_could_have_an_environment_of_its_own_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["backend=mini-trainer", "backend.requires=[no-such-package]", "backend.needs_gpu=false"]
+    way = "python -m training_hub env create mini-trainer, or pip install 'no-such-package'"
+    assert main(["doctor", *words]) == 1
+    assert f"\nto install: {way}\n" in capsys.readouterr().out
+    assert main(["plan", *words, "model_path=model", "data_path=rows.jsonl"]) == 2
+    assert capsys.readouterr().err == f"backend=mini-trainer: not installed: no-such-package; {way}\n"

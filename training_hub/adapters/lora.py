@@ -9,8 +9,8 @@ from pydantic import Field
 
 from training_hub import hardware
 from training_hub.adapters.base import OWNED, Adapter, AdapterNode
-from training_hub.config.preflight import missing_requirements
 from training_hub.errors import enumerate_names, fault
+from training_hub.interpreter import missing_requirements
 from training_hub.params import Checked, Text, param
 
 Rank = Annotated[int, Field(gt=0)]

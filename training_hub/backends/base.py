@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from training_hub import train
+from training_hub.interpreter import look_at, running
 from training_hub.params import BackendNode
 from training_hub.run import TrainResult
 
@@ -30,7 +31,8 @@ class RecipeBackend(Backend):
     name: its file in `conf/backend/`. Node: the settings in that file. owned: arguments of the library that the
     project's worker sets itself, each with the parameter to use instead. libraries: nodes beside `recipe` that hold
     arguments of the library, by dotted path, with what is owned of each. takes_adapter: whether its worker reads the
-    node `adapter`. cannot_resume: why a run that has stopped cannot go on with it; "" where it can.
+    node `adapter`. cannot_resume: why a run that has stopped cannot go on with it; "" where it can. without_flash: what
+    happens where flash-attn is not installed.
     """
 
     name: ClassVar[str]
@@ -39,6 +41,7 @@ class RecipeBackend(Backend):
     libraries: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     takes_adapter: ClassVar[bool] = False
     cannot_resume: ClassVar[str] = ""
+    without_flash: ClassVar[str] = "sdpa instead"
 
     def context(self, algorithm: str) -> dict[str, Any]:
         """The algorithm's name: one library serves several."""
@@ -52,7 +55,7 @@ class RecipeBackend(Backend):
     @classmethod
     def worker(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
         """Arguments of the worker's interpreter; torchrun is the launcher's."""
-        return ["-m", "training_hub.worker", run_dir]
+        return [*running(config["backend"]["python"], "training_hub.worker")[1:], run_dir]
 
     @classmethod
     def script(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
@@ -73,3 +76,8 @@ class RecipeBackend(Backend):
     def interpreter(cls, config: Mapping[str, Any]) -> str:
         """The Python that runs the worker."""
         return str(config["backend"]["python"] or sys.executable)
+
+    @classmethod
+    def search_path(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """The folders that this Python finds packages in: the library that counts is the one in there."""
+        return look_at(config["backend"]["python"]).search_path

@@ -22,6 +22,7 @@ class InstructLabTrainingBackend(ScriptBackend):
     name: ClassVar[str] = "instructlab-training"
     cannot_resume: ClassVar[str] = "its script keeps no state of the trainer unless it is told to"
     loggers: ClassVar[tuple[str, ...]] = ("jsonl", "tensorboard")
+    without_flash: ClassVar[str] = "sdpa instead, and one process only"
     owned: ClassVar[Mapping[str, str]] = {
         "data_path": "data_path",
         "output_dir": "output_dir",
@@ -59,9 +60,9 @@ class InstructLabTrainingBackend(ScriptBackend):
         return super().option(name.replace("_", "-") if name in _DASHED else name, value)
 
     @classmethod
-    def schedulers(cls) -> list[str] | None:
+    def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:
         """The choices of the script's option."""
-        return signature.choices("instructlab.training.main_ds", "lr_scheduler")
+        return signature.choices("instructlab.training.main_ds", "lr_scheduler", cls.search_path(config))
 
     @classmethod
     def check(cls, config: Mapping[str, Any]) -> list[str]:

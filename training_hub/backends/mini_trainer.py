@@ -43,7 +43,7 @@ class MiniTrainerBackend(ScriptBackend):
         if holds_out(config):
             found["validation_data_path"] = str(run.prepared / "eval.jsonl")
         if config["recipe"].get("osft") and config["recipe"]["osft_target_patterns"] is None:
-            found["osft_target_patterns"] = _patterns(config["model"]["path"])
+            found["osft_target_patterns"] = _patterns(config["model"]["path"], cls.search_path(config))
         return found
 
     @classmethod
@@ -53,14 +53,14 @@ class MiniTrainerBackend(ScriptBackend):
         return super().option(name.replace("_", "-"), text)
 
     @classmethod
-    def schedulers(cls) -> list[str] | None:
+    def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:
         """Those of transformers."""
-        return signature.members("transformers.trainer_utils.SchedulerType")
+        return signature.members("transformers.trainer_utils.SchedulerType", cls.search_path(config))
 
     @classmethod
     def check(cls, config: Mapping[str, Any]) -> list[str]:
         """What mini-trainer cannot do, and what it is known to do wrongly."""
-        return [*super().check(config), *_sdpa(config), *_evaluation(config), *_osft(config)]
+        return [*super().check(config), *_sdpa(config), *_evaluation(config), *_osft(config, cls.search_path(config))]
 
 
 MiniTrainerOSFTBackend = MiniTrainerBackend  # the name that users know from where it runs osft alone
@@ -82,7 +82,7 @@ def _evaluation(config: Mapping[str, Any]) -> list[str]:
     return [f"{asked}: backend=mini-trainer evaluates in a rhythm only; add eval_steps=N"]
 
 
-def _osft(config: Mapping[str, Any]) -> list[str]:
+def _osft(config: Mapping[str, Any], search_path: tuple[str, ...]) -> list[str]:
     """Its script takes 1 for its default, 0.5, and trains one direction for 0; it knows some architectures only."""
     recipe = config["recipe"]
     if not recipe.get("osft"):
@@ -94,27 +94,29 @@ def _osft(config: Mapping[str, Any]) -> list[str]:
     if ratio == 0:
         rule = "backend=mini-trainer would train one direction of each matrix"
         faults.append(fault("unfreeze_rank_ratio", ratio, rule, "give more than 0"))
-    if recipe["osft_target_patterns"] is None and known_architectures() and _patterns(config["model"]["path"]) is None:
-        rule = f"{_architecture(config['model']['path'])} is no architecture that mini-trainer's OSFT knows"
-        way = f"add target_patterns=[...], or a model of {enumerate_names(known_architectures())}"
-        faults.append(fault("model_path", config["model"]["path"], rule, way))
+    path, known = config["model"]["path"], known_architectures(search_path)
+    if recipe["osft_target_patterns"] is None and known and _patterns(path, search_path) is None:
+        rule = f"{_architecture(path)} is no architecture that mini-trainer's OSFT knows"
+        faults.append(
+            fault("model_path", path, rule, f"add target_patterns=[...], or a model of {enumerate_names(known)}")
+        )
     return faults
 
 
-def known_architectures() -> dict[str, str]:
+def known_architectures(search_path: tuple[str, ...] = ()) -> dict[str, str]:
     """Part of an architecture's name -> its entry in mini-trainer's table of patterns; {} where it is not installed."""
-    return dict(signature.constant("mini_trainer.osft_utils.MODEL_NAME_MAPPINGS") or {})
+    return dict(signature.constant("mini_trainer.osft_utils.MODEL_NAME_MAPPINGS", search_path) or {})
 
 
-def _patterns(model_path: str) -> list[str] | None:
+def _patterns(model_path: str, search_path: tuple[str, ...]) -> list[str] | None:
     """The names of the matrices to split, None where mini-trainer does not know the architecture.
 
     mini-trainer itself searches the whole path of the model for the name of an architecture, and finds `opt` in
     /opt/models/qwen: then the MLP's matrices are trained without any bound.
     """
-    table = signature.constant("mini_trainer.osft_utils.MODEL_CONFIGS") or {}
+    table = signature.constant("mini_trainer.osft_utils.MODEL_CONFIGS", search_path) or {}
     architecture = _architecture(model_path).lower()
-    entry = next((value for part, value in known_architectures().items() if part in architecture), None)
+    entry = next((value for part, value in known_architectures(search_path).items() if part in architecture), None)
     return list(table[entry]["patterns"]) if entry in table else None
 
 

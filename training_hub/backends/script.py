@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from training_hub.backends.base import RecipeBackend
-from training_hub.config.preflight import missing_requirements
 from training_hub.errors import enumerate_names, fault, suggestion
+from training_hub.interpreter import missing_requirements
 from training_hub.run import RunDir
 
 
@@ -52,13 +52,13 @@ class ScriptBackend(RecipeBackend):
         return [*faults, *cls._scheduler(config), *cls._loggers(config), *cls._attention(config), *cls._model(config)]
 
     @classmethod
-    def schedulers(cls) -> list[str] | None:
+    def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:
         """The learning-rate schedulers of the installed library, None where its source is not found."""
         return None
 
     @classmethod
     def _scheduler(cls, config: Mapping[str, Any]) -> list[str]:
-        name, known = str(config["recipe"]["lr_scheduler"]), cls.schedulers()
+        name, known = str(config["recipe"]["lr_scheduler"]), cls.schedulers(config)
         if known is None or name in known:
             return []
         way = suggestion(name, known) or f"choose from {enumerate_names(known)}"

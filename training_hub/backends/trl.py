@@ -11,9 +11,12 @@ from pydantic import Field
 from training_hub import signature
 from training_hub.backends.base import RecipeBackend
 from training_hub.errors import enumerate_names, fault, suggestion
+from training_hub.interpreter import missing_requirements
 from training_hub.params import BackendNode, Text, param
 from training_hub.workers.trl.owned import DERIVED, OWNED, OWNED_BY_DPO
 
+_NAMED = ("trainer_utils.SchedulerType", "training_args.OptimizerNames")
+_FLASH = {"flash_attention_2": "flash-attn", "flash_attention_3": "flash-attn-3", "flash_attention_4": "flash-attn-4"}
 _ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention")
 
 
@@ -56,26 +59,36 @@ class TRLBackend(RecipeBackend):
         faults = []
         if recipe["_target_"] not in cls.recipes:
             faults.append(fault("recipe._target_", recipe["_target_"], f"no class of {cls.name}", "drop it"))
-        faults += _strange("lr_scheduler", recipe.get("lr_scheduler_type"), "transformers.trainer_utils.SchedulerType")
-        faults += _strange("recipe.optim", recipe.get("optim"), "transformers.training_args.OptimizerNames")
+        schedulers, optimizers = (cls._members(config, name) for name in _NAMED)
+        faults += _not_among("lr_scheduler", recipe.get("lr_scheduler_type"), schedulers)
+        faults += _not_among("recipe.optim", recipe.get("optim"), optimizers)
         if "/" not in model["attn_implementation"]:  # with one: a kernel on the hub
             faults += _not_among("model.attn_implementation", model["attn_implementation"], _ATTENTION)
+        faults += _flash_attention(model["attn_implementation"], config["backend"]["python"])
         if recipe["_target_"] == "trl.DPOConfig":
             faults += _preference(config)
         return [*faults, *_without_effect(config)]
 
-
-def _strange(key: str, value: object, enumeration: str) -> list[str]:
-    """A name that is none of an enumeration of the installed library."""
-    known = signature.members(enumeration)
-    return _not_among(key, value, known) if value is not None and known else []
+    @classmethod
+    def _members(cls, config: Mapping[str, Any], enumeration: str) -> list[str]:
+        """The values of one of transformers' enumerations, [] where it is not installed."""
+        return signature.members(f"transformers.{enumeration}", cls.search_path(config)) or []
 
 
 def _not_among(key: str, value: object, known: Sequence[str]) -> list[str]:
-    if value in known:
+    if value is None or not known or value in known:
         return []
     way = suggestion(str(value), known) or f"choose from {enumerate_names(known)}"
     return [fault(key, value, "no such choice", way)]
+
+
+def _flash_attention(wanted: str, python: str | None) -> list[str]:
+    """Flash attention comes with a package of its own, or from the hub by the package kernels."""
+    package = _FLASH.get(wanted)
+    if package is None or len(missing_requirements([package, "kernels"], python)) < 2:
+        return []
+    key = "model.attn_implementation"
+    return [fault(key, wanted, f"{package} is not installed", f"pip install {package}, or {key}=auto")]
 
 
 def _without_effect(config: Mapping[str, Any]) -> list[str]:

@@ -57,6 +57,11 @@ def read_option(group: str, name: str) -> dict[str, Any]:
         return registered
 
 
+def lock_of(backend: str) -> Path:
+    """The file with the locked version of every package that a backend brings along; not every backend has one."""
+    return CONF / "backend" / f"{backend}.lock"
+
+
 def _read(file: Path) -> dict[str, Any]:
     """The content of a YAML file; by libyaml where PyYAML came with it, ten times as fast."""
     content: dict[str, Any] = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

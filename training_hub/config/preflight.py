@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-
 from training_hub import hardware
+from training_hub.config.choices import lock_of
 from training_hub.data.check import check as check_data
 from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
 from training_hub.errors import ConfigError, enumerate_names, fault
+from training_hub.interpreter import install_command, look_at, missing_requirements, too_old
 from training_hub.params import resume_mode
 from training_hub.run import RunDir
+from training_hub.signature import constant
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+CUDA_BUILD = "install a build of torch for the driver's CUDA, see pytorch.org"
 _Check = tuple[tuple[str, ...], Callable[[], list[str]]]  # the entries that it reads, and what it finds
 
 
@@ -40,16 +39,20 @@ def preflight(
     config: resolved as far as it can be. faulty: keys with faults of their own; a check that reads one is left out.
     alternatives: backends of the algorithm that need no GPU. launcher: its class.
     """
-    return inputs(config, faulty) + _sound_checks(
+    faults = inputs(config, faulty) + _sound_checks(
         config,
         faulty,
         (
             (("output_dir", "overwrite", "resume", "model.path"), lambda: _output(config)),
             (("launcher", *launcher.Params.model_fields), lambda: launcher.check(config["launcher"])),
-            (
-                ("backend", "launcher"),
-                lambda: _gpu(config, backend_name, alternatives, launcher),
-            ),
+            (("backend", "launcher"), lambda: _gpu(config, backend_name, alternatives, launcher)),
+            (("backend",), lambda: _interpreter(config["backend"]["python"])),
+        ),
+    )
+    return faults + _sound_checks(
+        config,
+        {*faulty, *(text.partition("=")[0] for text in faults if text.startswith("backend.python="))},
+        (
             (("backend", "logger"), lambda: _libraries(config, backend_name)),
             (("backend", "recipe", "model", "data", "launcher", "logger"), lambda: check_backend(config)),
         ),
@@ -67,6 +70,28 @@ def inputs(config: Mapping[str, Any], faulty: Collection[str]) -> list[str]:
     return _sound_checks(config, faulty, checks)
 
 
+def without_cuda(python: str | None) -> str | None:
+    """Why an interpreter's torch cannot use this machine's GPUs; None where it can, or where either is missing."""
+    path = look_at(python).search_path
+    version, built = (constant(f"torch.version.{name}", path) for name in ("__version__", "cuda"))
+    known = hardware.driver_cuda()
+    if version is None or known is None:
+        return None
+    if built is None:
+        return f"torch {version} is built without CUDA"
+    if int(built.partition(".")[0]) > known:
+        return f"torch {version} is built for CUDA {built}, the driver knows {known} at most"
+    return None
+
+
+def how_to_install(missing: Sequence[str], python: str | None, backend_name: str) -> str:
+    """What to type where a backend's libraries are missing."""
+    command = install_command(missing, python)
+    if python or not lock_of(backend_name).is_file():
+        return command
+    return f"python -m training_hub env create {backend_name}, or {command}"
+
+
 def _sound_checks(config: Mapping[str, Any], faulty: Collection[str], checks: Sequence[_Check]) -> list[str]:
     """What those checks find whose entries are there and have no faults of their own."""
 
@@ -75,56 +100,6 @@ def _sound_checks(config: Mapping[str, Any], faulty: Collection[str], checks: Se
         return needed.split(".")[0] in config and not broken
 
     return [text for needs, found in checks if all(map(sound, needs)) for text in found()]
-
-
-def missing_requirements(requires: Sequence[str], python: str | None = None) -> list[str]:
-    """Requirements that an interpreter's environment does not meet, with what is there: `trl>=1.16 (0.9 is here)`."""
-    wanted = [Requirement(text) for text in requires]
-    installed = versions([each.name for each in wanted], python)
-    missing = []
-    for each in wanted:
-        version = installed[each.name]
-        if version is None:
-            missing.append(str(each))
-        elif not each.specifier.contains(version, prereleases=True):
-            missing.append(f"{each} ({version} is installed)")
-    return missing
-
-
-def install_command(missing: Sequence[str], python: str | None) -> str:
-    """What to type to install requirements, as missing_requirements gives them."""
-    wanted = " ".join(f"'{text.partition(' (')[0]}'" for text in missing)
-    return f"{python} -m pip install {wanted}" if python else f"pip install {wanted}"
-
-
-def versions(names: Sequence[str], python: str | None = None) -> dict[str, str | None]:
-    """Installed versions by distribution name, None where missing. ConfigError where python does not answer.
-
-    python: another environment's interpreter.
-    """
-    if python is not None and Path(python).absolute() != Path(sys.executable).absolute():
-        code = (
-            "import json, sys\nfrom importlib import metadata\n"
-            "def version(name):\n"
-            "    try: return metadata.version(name)\n"
-            "    except metadata.PackageNotFoundError: return None\n"
-            "print(json.dumps({name: version(name) for name in sys.argv[1:]}))"
-        )
-        try:
-            answer = subprocess.run([python, "-c", code, *names], capture_output=True, text=True, check=True)
-            found: dict[str, str | None] = json.loads(answer.stdout)
-        except (OSError, subprocess.CalledProcessError, ValueError):
-            way = "give the path of a python executable"
-            raise ConfigError(fault("backend.python", python, "no such interpreter", way)) from None
-        return found
-    return {name: _version(name) for name in names}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def model_faults(node: Mapping[str, Any]) -> list[str]:
@@ -249,17 +224,23 @@ def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[st
     return []
 
 
+def _interpreter(python: str | None) -> list[str]:
+    """Whether the worker's code runs on what the config names."""
+    try:
+        return too_old(python)
+    except ConfigError as error:
+        return list(error.faults)
+
+
 def _libraries(config: Mapping[str, Any], backend_name: str) -> list[str]:
     """Whether the backend's libraries and the loggers' are installed where the worker runs."""
     backend, faults = config["backend"], []
     python = backend["python"]
-    try:
-        missing = missing_requirements(backend["requires"], python)
-    except ConfigError as error:
-        return list(error.faults)
-    if missing:
+    if missing := missing_requirements(backend["requires"], python):
         rule = f"not installed: {enumerate_names(missing)}"
-        faults.append(fault("backend", backend_name, rule, install_command(missing, python)))
+        faults.append(fault("backend", backend_name, rule, how_to_install(missing, python, backend_name)))
+    elif backend["needs_gpu"] and (reason := without_cuda(python)):
+        faults.append(fault("backend", backend_name, reason, CUDA_BUILD))
     for name, logger in config["logger"].items():
         if missing := missing_requirements(logger.get("requires") or [], python):
             rule = f"not installed: {enumerate_names(missing)}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
 
-from training_hub import hardware
+from training_hub import environments, hardware
 from training_hub.config.parsing import parse_once
-from training_hub.config.preflight import missing_requirements
 from training_hub.errors import ConfigError, fault
+from training_hub.interpreter import missing_requirements
 
 
 def first_set(*values: Any) -> Any:
@@ -51,6 +51,15 @@ def without_flash_attention(attn_implementation: str, python: str | None) -> boo
     if attn_implementation == "auto":
         return bool(missing_requirements(["flash-attn"], python))
     return attn_implementation != "flash_attention_2"
+
+
+def own_python(backend: str, requires: Sequence[str]) -> str | None:
+    """The interpreter of the environment that was made for a backend; null where there is none, or no need for it.
+
+    There is no need where what the backend requires is installed beside this program.
+    """
+    made = environments.python_of(backend)
+    return made if made and missing_requirements(requires) else None
 
 
 def processes(nproc_per_node: int | str) -> int:
@@ -96,7 +105,7 @@ def register() -> None:
     """Make the resolvers known to OmegaConf; doing it again changes nothing."""
     parse_once()
     for resolver in (
-        first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, processes,
+        first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, own_python, processes,
         processes_of_node, world_size, eval_strategy, save_strategy, report_to,
     ):  # fmt: skip
         OmegaConf.register_new_resolver(resolver.__name__, _contained(resolver), replace=True)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-_ROOT = Path(__file__).resolve().parents[2]
+from training_hub.interpreter import running
 
 
 def ask(module: str, request: Mapping[str, Any], python: str | None) -> int:
-    """Run `python -m module`; returns its exit status. python: null: the interpreter of this program.
+    """Run one of this package's modules; returns its exit status. python: null: the interpreter of this program.
 
     Ctrl-C reaches the process too: it cleans up before this one ends.
     """
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))}
-    with subprocess.Popen([python or sys.executable, "-m", module], stdin=subprocess.PIPE, text=True, env=env) as asked:
+    with subprocess.Popen(running(python, module), stdin=subprocess.PIPE, text=True) as asked:
         try:
             asked.communicate(json.dumps(request))
         except KeyboardInterrupt:

@@ -12,15 +12,16 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from training_hub import hardware
-from training_hub.config.preflight import install_command, missing_requirements, model_faults
+from training_hub.config.preflight import model_faults
 from training_hub.errors import ConfigError, enumerate_names, fault
+from training_hub.interpreter import install_command, missing_requirements
 from training_hub.params import Checked, Text, param
 from training_hub.run import RunDir
 from training_hub.tools import words
 from training_hub.tools.ask import ask
 
 WORDS = {"export": ("RUN_OR_CHECKPOINT",), "interpolate": ("FIRST", "SECOND")}
-_MODULE = "training_hub.workers.export"
+_MODULE = "training_hub.workers.export.__main__"
 _ADAPTER = "adapter_config.json"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _ASIDE = re.compile(r"\.|[a-z]+-checkpoint-")  # unfinished, or torn

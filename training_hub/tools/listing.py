@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from omegaconf import OmegaConf
+
 from training_hub import hardware
 from training_hub.config.choices import options, read_option
-from training_hub.config.preflight import missing_requirements
+from training_hub.interpreter import missing_requirements
 from training_hub.registry import AlgorithmRegistry
 from training_hub.tools.explain import table
 
@@ -26,8 +28,10 @@ def state(backend: str, python: str | None = None) -> str:
     """`ready`, or what this machine lacks for a backend; python: an interpreter in place of the backend's own."""
     node = read_option("backend", backend)
     lacks = ["a CUDA GPU"] if node.get("needs_gpu") and not hardware.gpus() else []
-    lacks += missing_requirements(node.get("requires") or [], python or node.get("python"))
-    return f"missing: {', '.join(lacks)}" if lacks else "ready"
+    python = python or OmegaConf.create(node).get("python")
+    lacks += missing_requirements(node.get("requires") or [], python)
+    where = f", in {python}" if python else ""
+    return f"missing: {', '.join(lacks)}" if lacks else f"ready{where}"
 
 
 def _needs(backend: str) -> str:

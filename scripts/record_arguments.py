@@ -1,0 +1,35 @@
+"""Record the arguments of the installed libraries: `conf/backend/NAME.tested.json`, which `doctor` compares with.
+
+python scripts/record_arguments.py          # the backends whose libraries are installed
+python scripts/record_arguments.py trl      # some
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from training_hub.config.choices import CONF, options
+from training_hub.tools.drift import record
+
+
+def main(names: Sequence[str]) -> None:
+    """Write the files."""
+    for name in names or options("backend"):
+        found = record(name)
+        if None in found["arguments"].values():
+            print(f"{name}: not installed, left as it is")
+            continue
+        (CONF / "backend" / f"{name}.tested.json").write_text(text(found))
+        print(f"conf/backend/{name}.tested.json")
+
+
+def text(found: dict[str, Any]) -> str:
+    """As it stands in the file."""
+    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
