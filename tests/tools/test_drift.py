@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import venv
@@ -128,4 +127,7 @@ def test_an_older_version_of_a_real_library_is_compared(tmp_path: Path) -> None:
     )
     python = str(tmp_path / "env" / "bin" / "python")
     assert "rhai-innovation-mini-trainer 0.8.0, tested with 0.9.0" in other_versions("mini-trainer", python)
-    print(json.dumps([(each.name, each.what, each.lines) for each in drift("mini-trainer", python)], indent=1))
+    found = {each.name: (each.what, each.owned) for each in drift("mini-trainer", python)}
+    assert found["validation_data_path"] == ("gone", True)
+    assert found["validate_at_epoch"] == ("gone", False)
+    assert found["osft_output_dtype"] == ("new: str | None = None", False)

@@ -117,5 +117,9 @@ def _arguments(backend: str, python: str | None, differences: Sequence[Differenc
 
 def _drifted(backend: str, python: str | None, differences: Sequence[Difference]) -> list[str]:
     """The arguments that are not as they were tested, and the lines of recipes that give them."""
-    rows = [(f"{each.target} {each.name}", each.what, "; ".join(each.lines) or "-") for each in differences]
-    return [*other_versions(backend, python), *table([("argument", "is now", "recipes"), *rows])]
+    rows = [(f"{each.target} {each.name}", each.what, _given_by(each)) for each in differences]
+    return [*other_versions(backend, python), *table([("argument", "is now", "given by"), *rows])]
+
+
+def _given_by(each: Difference) -> str:
+    return "; ".join([*each.lines, *(["the backend itself"] if each.owned else [])]) or "-"

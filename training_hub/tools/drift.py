@@ -24,12 +24,13 @@ _CLOSE = 0.6  # how much alike two names are that may be one argument's
 
 @dataclass(frozen=True)
 class Difference:
-    """One argument that is not as it was. lines: where recipes give it."""
+    """One argument that is not as it was. lines: where recipes give it; owned: whether the backend's code may."""
 
     target: str
     name: str
     what: str
     lines: tuple[str, ...] = ()
+    owned: bool = False
 
     @property
     def breaks(self) -> bool:
@@ -120,16 +121,18 @@ def _recipes(backend: str) -> Iterator[tuple[Composition, str, str]]:
 
 
 def _with_lines(backend: str, differences: Sequence[Difference]) -> list[Difference]:
-    """The same with the lines of recipes that give these arguments."""
+    """The same with what gives these arguments."""
     recipes = list(_recipes(backend))
 
-    def lines(each: Difference) -> tuple[str, ...]:
+    def given(each: Difference) -> Difference:
+        mine = [(composition, f"{path}.{each.name}") for composition, path, target in recipes if target == each.target]
         places = [
-            source.place(f"{path}.{each.name}")
-            for composition, path, target in recipes
+            source.place(key).strip(" ()")
+            for composition, key in mine
             for source in composition.sources
-            if target == each.target and f"{path}.{each.name}" in source.keys
+            if key in source.keys
         ]
-        return tuple(dict.fromkeys(place.strip(" ()") for place in places))
+        owned = any(each.name in catalogue.backend_of(composition).owned_of(each.target) for composition, _ in mine)
+        return replace(each, lines=tuple(dict.fromkeys(places)), owned=owned)
 
-    return [Difference(each.target, each.name, each.what, lines(each)) for each in differences]
+    return [given(each) for each in differences]
