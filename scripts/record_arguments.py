@@ -15,10 +15,12 @@ from training_hub.config.choices import CONF, options
 from training_hub.tools.drift import record
 
 
-def main(names: Sequence[str]) -> None:
+def main(words: Sequence[str]) -> None:
     """Write the files."""
+    names = [word for word in words if "=" not in word]
+    python = next((word.removeprefix("python=") for word in words if word.startswith("python=")), None)
     for name in names or options("backend"):
-        found = record(name)
+        found = record(name, python)
         if None in found["arguments"].values():
             print(f"{name}: not installed, left as it is")
             continue

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 # Packages that a backend wants in another version than the one that the development environment has.
-APART: dict[str, set[str]] = {}
+APART = {"unsloth": {"datasets", "fsspec", "huggingface-hub", "transformers", "trl"}}
 KINDS = (".yaml", ".lock", ".json")
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "conf").rglob("*") if path.suffix in KINDS)
 

@@ -111,6 +111,11 @@ def test_what_is_not_there_has_no_arguments_to_tell(target: str, library: tuple[
     assert arguments(target, library) is None
 
 
+def test_the_working_folder_may_be_searched(library: tuple[str, ...]) -> None:
+    assert arguments("nolib.Config", ("", *library)) is None
+    assert arguments("lib.Config", ("", *library)) == CONFIG
+
+
 def test_a_function_of_the_standard_library_is_read_as_it_is() -> None:
     assert list(arguments("shutil.copytree") or ()) == list(inspect.signature(shutil.copytree).parameters)
 

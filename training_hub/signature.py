@@ -224,7 +224,7 @@ def _module_file(parts: tuple[str, ...], search_path: tuple[str, ...]) -> Path |
 
 
 def _file_below(path: Path) -> Path | None:
-    for file in (path / "__init__.py", path.with_name(path.name + ".py")):
+    for file in (path / "__init__.py", path.with_name(path.name + ".py")) if path.name else ():
         if file.is_file():
             return file
     return None

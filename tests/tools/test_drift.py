@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends.conftest import UNSLOTH, unsloth_python  # noqa: F401  a fixture
 from training_hub.cli import main
 from training_hub.config.choices import CONF, options
 from training_hub.tools.drift import compared, drift, other_versions, record, recorded
@@ -18,6 +19,11 @@ from training_hub.tools.drift import compared, drift, other_versions, record, re
 @pytest.mark.parametrize("backend", ["instructlab-training", "mini-trainer", "trl"])
 def test_what_is_recorded_is_what_was_tested(backend: str) -> None:
     assert recorded(backend) == record(backend), "python scripts/record_arguments.py writes it anew"
+
+
+@pytest.mark.skipif(not UNSLOTH.is_dir(), reason="unsloth is not installed beside this environment")
+def test_what_is_recorded_of_unsloth_is_what_was_tested(unsloth_python: Path) -> None:  # noqa: F811
+    assert recorded("unsloth") == record("unsloth", str(unsloth_python))
 
 
 def test_every_backend_has_a_record() -> None:

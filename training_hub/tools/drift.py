@@ -44,22 +44,27 @@ def recorded(backend: str) -> dict[str, Any]:
     return dict(json.loads(file.read_text())) if file.is_file() else {"versions": {}, "arguments": {}}
 
 
-def record(backend: str) -> dict[str, Any]:
-    """What `recorded` would have to return for what is installed beside this program."""
+def record(backend: str, python: str | None = None) -> dict[str, Any]:
+    """What `recorded` would have to return for what an interpreter has; None: the one that runs this program."""
     requires = read_option("backend", backend)["requires"]
     targets = sorted({target for _, _, target in _recipes(backend)})
     return {
-        "versions": versions([Requirement(text).name for text in requires]),
-        "arguments": {target: _now(target, None) for target in targets},
+        "versions": _public([Requirement(text).name for text in requires], python),
+        "arguments": {target: _now(target, python) for target in targets},
     }
 
 
 def other_versions(backend: str, python: str | None) -> list[str]:
     """The libraries that are there in another version than was tested: `trl 1.15.0, tested with 1.16.0`."""
     tested = recorded(backend)["versions"]
-    here = versions(list(tested), python)
+    here = _public(list(tested), python)
     other = {name: version for name, version in here.items() if version and version != tested[name]}
     return [f"{name} {version}, tested with {tested[name]}" for name, version in other.items()]
+
+
+def _public(names: Sequence[str], python: str | None) -> dict[str, str | None]:
+    """Installed versions without what tells one build from another: `2.13.0+cpu` -> `2.13.0`."""
+    return {name: version and version.partition("+")[0] for name, version in versions(names, python).items()}
 
 
 def as_tested(composition: Composition) -> Schema:
