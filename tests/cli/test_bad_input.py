@@ -152,7 +152,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a missing library": (
         ["backend.requires=['no-such-library>=2']"],
-        ["backend=trl: not installed: no-such-library>=2; pip install 'no-such-library>=2'"],
+        [
+            "backend=trl: not installed: no-such-library>=2; "
+            "python -m training_hub env create trl, or pip install 'no-such-library>=2'"
+        ],
     ),
     "code from a config": (
         ["backend._target_=os.system"],
