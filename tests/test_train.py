@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def test_a_result_that_cannot_be_written_is_a_failed_run_all_the_same(planned: t
     worker = with_worker(planned, "sh", "-c", f"rm -r '{planned.spec.run_dir}'; exit 3")
     with pytest.raises(RunFailed, match="exit status 3"):
         train.run(worker)
+
+
+@pytest.mark.parametrize(("node_rank", "status"), [(0, "failed"), (1, "completed")])
+def test_only_the_first_machine_must_have_a_result(planned: train.Plan, node_rank: int, status: str) -> None:
+    worker = with_worker(planned, "true")
+    machine = replace(worker, spec=replace(worker.spec, settings={"node_rank": node_rank}))
+    with nullcontext() if node_rank else pytest.raises(RunFailed, match="exit status 0"):
+        train.run(machine)
+    assert RunDir(planned.spec.run_dir).read_manifest()["status"] == status
 
 
 def test_a_folder_holds_one_run_at_a_time(planned: train.Plan) -> None:
