@@ -93,7 +93,7 @@ def settings_of(folder: str, changed: Sequence[str]) -> list[str]:
 
 def _refuse_living(run: RunDir) -> None:
     """ConfigError where a job of SLURM's works in the folder, or will; a run of this machine's holds the lock."""
-    if run.exists() and run.read_job() is not None and (found := state(run)).goes_on:
+    if run.exists() and run.read_job() is not None and (found := state(run)).may_go_on:
         way = "wait for its end, cancel it, or choose another"
         raise ConfigError(fault("output_dir", run.path, f"a run is going on there, {found.reason or found.word}", way))
 

@@ -32,6 +32,11 @@ class State:
         """Whether something of the run still works or will."""
         return self.word in ("pending", "running", "stopping")
 
+    @property
+    def may_go_on(self) -> bool:
+        """The same, as far as anyone can tell."""
+        return self.goes_on or self.word == "unknown"
+
 
 def states(runs: Sequence[RunDir]) -> list[State]:
     """How several runs stand; SLURM is asked once for all."""

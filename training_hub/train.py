@@ -29,7 +29,6 @@ from training_hub.params import Params, aliases, resume_mode
 from training_hub.progress import Progress, say
 from training_hub.registry import create_algorithm
 from training_hub.run import RunDir, RunSpec, TrainResult
-from training_hub.state import state
 from training_hub.summary import summarise
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _begun(planned: Plan, command: Sequence[str]) -> Iterator[tuple[RunDir, resu
     manifest |= {"commands": planned.spec.commands, "world_size": planned.spec.world_size}
     with ExitStack() as kept:
         try:
-            if not kept.enter_context(directory.held()) or _is_a_job(directory):
+            if not kept.enter_context(directory.held()):
                 way = "wait for its end, or choose another"
                 raise ConfigError(fault("output_dir", planned.spec.run_dir, "a run is going on there", way))
             start = resume.decide(composition, planned.config)  # once more: now nobody else works there
@@ -144,12 +143,6 @@ def _begun(planned: Plan, command: Sequence[str]) -> Iterator[tuple[RunDir, resu
             rule = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             raise ConfigError(fault("output_dir", planned.spec.run_dir, rule, "choose another")) from None
         yield directory, start
-
-
-def _is_a_job(directory: RunDir) -> bool:
-    """Whether a job of a cluster still goes on in the folder, as far as anyone can tell."""
-    found = state(directory) if directory.read_job() else None
-    return found is not None and (found.goes_on or found.word == "unknown")
 
 
 def _open(directory: RunDir, start: resume.Start, planned: Plan, manifest: dict[str, Any]) -> None:
@@ -250,14 +243,14 @@ def _outcome(directory: RunDir, status: int) -> TrainResult:
     result = directory.read_result()
     if result is None:
         died = f"the worker was killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        result = _record(directory, "interrupted" if status == 130 else "failed", died)
+        result = _record(directory, "interrupted" if status == 130 or directory.stop_requested() else "failed", died)
     if result.status == "failed":
         if directory.read_manifest().get("exit_status") == ConfigError.exit_status:
             raise RunFailed(f"{result.error}\n  whole log: {directory.log}", ConfigError.exit_status)
         tail = "\n".join(f"  {line}" for line in directory.log_tail(12).splitlines())
         raise RunFailed(f"{directory.path}: the run failed: {result.error}\n{tail}\n  whole log: {directory.log}")
     if result.status == "interrupted":
-        raise RunInterrupted(f"{directory.path}: stopped before its end", 130 if status == 130 else 75)
+        raise RunInterrupted(f"{directory.path}: stopped before its end", 130 if status == 130 or status < 0 else 75)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from training_hub import cli
 from training_hub.errors import ConfigError
+from training_hub.processes import MARK
 from training_hub.run import RunDir, TrainResult
 from training_hub.state import State, state
 from training_hub.tools import runs
@@ -42,19 +44,13 @@ def make(here: Path) -> Make:
 
 @pytest.fixture
 def alive(make: Make) -> Iterator[RunDir]:
-    """A run whose process lives, and takes two signals to end."""
+    """A run whose worker lives; the process that launched it has gone."""
     run = make("outputs/sft/alive")
-    program = (
-        "import fcntl, sys, time\nfile = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True)\n"
-        "for _ in range(2):\n"
-        "    try: time.sleep(60)\n"
-        "    except KeyboardInterrupt: pass\n"
-    )
-    program = f"import signal; signal.signal(signal.SIGTERM, signal.default_int_handler)\n{program}"
-    process = subprocess.Popen([sys.executable, "-c", program, run.lock], stdout=subprocess.PIPE)
+    program = "import fcntl, sys, time; file = open(sys.argv[1], 'a'); fcntl.flock(file, 2); print(flush=True); "
+    command = [sys.executable, "-c", f"{program} time.sleep(60)", run.lock]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, MARK: str(run.path)})
     assert process.stdout is not None
     process.stdout.readline()
-    run.update_manifest(machine={"host": socket.gethostname(), "process": process.pid})
     yield run
     process.kill()
     process.communicate()
@@ -108,7 +104,7 @@ def test_cancel_asks_the_run_to_save(alive: RunDir) -> None:
 
 
 def test_cancel_now_ends_it(alive: RunDir) -> None:
-    assert cancel(["outputs/sft/alive"], now=True) == ["outputs/sft/alive: ended"]
+    assert cancel(["outputs/sft/alive"], now=True) == ["outputs/sft/alive: ended at once"]
     assert state(alive).word == "lost"
 
 

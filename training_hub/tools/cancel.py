@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,9 +14,6 @@ from training_hub.state import State, states
 from training_hub.sweep_dir import SweepDir
 from training_hub.tools.status import chosen, shown_name
 
-_BETWEEN_S = 0.5
-_KILLED_AFTER_S = 10.0
-
 
 def cancel(words: Sequence[str], now: bool) -> list[str]:
     """A line for each run that goes on. now: do not wait for it to save. ConfigError where none goes on."""
@@ -29,7 +23,7 @@ def cancel(words: Sequence[str], now: bool) -> list[str]:
     for sweep in (each for each in map(SweepDir, words) if each.exists()):
         sweep.stop.touch()  # it starts no more of them
     found = list(zip(runs, states(runs), strict=True))
-    going = [(run, each) for run, each in found if each.goes_on or each.word == "unknown"]
+    going = [(run, each) for run, each in found if each.may_go_on]
     if not going:
         why = f"it is {found[0][1].word}" if len(runs) == 1 else f"all {len(runs)} runs have ended"
         raise ConfigError(f"{' '.join(words)}: nothing to cancel: {why}")
@@ -52,19 +46,11 @@ def _cancelled(run: RunDir, found: State, now: bool, ended: set[str]) -> str:
 
 
 def _end(run: RunDir) -> str:
-    """What two Ctrl-C do; where the process that would see them has gone, kill what is left of the run."""
+    """Kill the workers. The process that launched them sees it and writes the result; it may have other runs."""
     front = run.read_manifest()["machine"].get("process")
-    for _ in range(2):
-        if front in processes.holders(run.lock):
-            os.kill(front, signal.SIGTERM)
-            time.sleep(_BETWEEN_S)
-    deadline = time.monotonic() + _KILLED_AFTER_S
-    while (left := processes.holders(run.lock)) and time.monotonic() < deadline:
-        if front not in left:
-            break
-        time.sleep(_BETWEEN_S)
-    for number in left:
-        with suppress(OSError):
+    workers = [number for number in processes.holders(run.lock) if number != front]
+    for number in workers:
+        with suppress(OSError):  # it has just ended
             if mark := processes.mark_of(Path("/proc", str(number))):
                 processes.kill_marked(mark)
-    return "ended"
+    return "ended at once" if workers else "asked to stop; its workers have not begun"

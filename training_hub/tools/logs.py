@@ -34,7 +34,7 @@ def _follow(runs: Sequence[RunDir], places: list[int]) -> None:
             if text:
                 say("\n".join(([_title(run, runs)] if index != last and len(runs) > 1 else []) + [text]))
                 last = index
-        if not any(each.goes_on or each.word == "unknown" for each in found):
+        if not any(each.may_go_on for each in found):
             break
         time.sleep(_TICK_S)
         if time.monotonic() - asked > _ASK_EVERY_S:

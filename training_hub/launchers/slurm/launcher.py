@@ -96,7 +96,7 @@ class SlurmLauncher(Launcher):
         [job] = submit([spec], run.slurm)
         if spec.settings["wait"]:
             return follow(run, job, each_tick)
-        say(f"submitted job {job}")
+        say(f"submitted job {job}; follow it with: python -m training_hub logs -f {run.path}")
         return None
 
     @classmethod
