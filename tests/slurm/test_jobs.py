@@ -132,7 +132,7 @@ def test_the_verb_cancels_a_job_that_waits(make: Make) -> None:
 
 
 def test_a_job_whose_time_is_nearly_over_saves_and_goes_on(make: Make) -> None:
-    """A minute is SLURM's least time limit, and it looks at the clock twice in one: the signal comes in time for 40 s."""
+    """A minute is SLURM's least time limit, and it looks at the clock twice in one: 40 seconds are sure to be cut."""
     run, job = started(make("run", 800, timeout_min=1, stop_before_s=50, max_requeues=5))
     assert followed(run, job) == 0
     assert steps(run) == list(range(1, 801))
