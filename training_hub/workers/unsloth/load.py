@@ -17,12 +17,12 @@ from training_hub.workers.trl import lora
 def model_and_adapter(config: dict[str, Any], settled: dict[str, Any], data: Prepared) -> tuple[Any, PreTrainedModel]:
     """The model as it is trained, and the same without the adapter around it."""
     given = {**_arguments(config, "load"), **_bits(config["adapter"]["quantization"])}
+    given |= {"dtype": _dtype(config, settled), "max_seq_length": _longest(config, data)}
     try:
-        plain, _ = FastLanguageModel.from_pretrained(
-            **given, dtype=_dtype(config, settled), max_seq_length=_longest(config, data)
-        )
+        plain, _ = FastLanguageModel.from_pretrained(**given)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(fault("model_path", config["model"]["path"], first_line(error), WAY_OUT)) from error
+    _check_bits(plain, config["adapter"]["quantization"])
     adapt = _arguments(config, "adapt")
     put_in = lambda model, peft: FastLanguageModel.get_peft_model(model, **peft, **adapt)  # noqa: E731
     return lora.add(plain, config, put_in).eval(), plain
@@ -37,6 +37,15 @@ def _bits(node: dict[str, Any]) -> dict[str, Any]:
     """How the model's own weights are held. Both flags are said: unsloth's own default is 4 bits."""
     flags = {name: node[name] for name in ("load_in_4bit", "load_in_8bit")}
     return flags | ({"quantization_config": BitsAndBytesConfig(**node)} if node["load_in_4bit"] else {})
+
+
+def _check_bits(model: PreTrainedModel, node: dict[str, Any]) -> None:
+    """ConfigError where the weights are not held as was asked: unsloth goes on with others, and prints it."""
+    held = getattr(model.config, "quantization_config", None)
+    asked = ["load_in_4bit", "bnb_4bit_quant_type", "bnb_4bit_use_double_quant"] if node["load_in_4bit"] else []
+    for name in asked or ["load_in_8bit"] * node["load_in_8bit"]:
+        if getattr(held, name, None) != node[name]:
+            raise ConfigError(fault(name, node[name], "unsloth holds the weights otherwise here", "use backend=trl"))
 
 
 def _dtype(config: dict[str, Any], settled: dict[str, Any]) -> torch.dtype:
