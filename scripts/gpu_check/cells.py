@@ -16,7 +16,8 @@ from measure import Measured, flops_per_token, peak_tflops, run_measured
 
 from training_hub import hardware
 from training_hub.config.choices import CONF, read_option
-from training_hub.config.preflight import missing_requirements
+from training_hub.config.resolvers import own_python
+from training_hub.interpreter import missing_requirements
 from training_hub.run import RunDir
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,10 @@ class Settings:
     rehearse: bool
     pythons: dict[str, str] = field(default_factory=dict)
 
+    def python(self, backend: str) -> str | None:
+        """The interpreter of a backend where it is not this one: as given, or that of an environment of its own."""
+        return self.pythons.get(backend) or own_python(backend, read_option("backend", backend)["requires"])
+
     def environment(self) -> dict[str, str]:
         """What the commands run in: where this is rehearsed, the tests' stand-in for CUDA is on their path."""
         if not self.rehearse:
@@ -61,7 +66,7 @@ def all_cells() -> list[Cell]:
 def check(cell: Cell, settings: Settings) -> dict[str, Any]:
     """Everything that is to be told of a pair. status: ok, missing (with the reason) or failed (with the last line)."""
     found: dict[str, Any] = {"algorithm": cell.algorithm, "backend": cell.backend}
-    if missing := missing_requirements(read_option("backend", cell.backend)["requires"], python_of(cell, settings)):
+    if missing := missing_requirements(read_option("backend", cell.backend)["requires"], settings.python(cell.backend)):
         return found | {"status": "missing", "reason": ", ".join(missing)}
     run = RunDir(settings.folder / f"{cell.algorithm}_{cell.backend}")
     ours = run_measured(command(cell, settings, run), settings.folder, settings.environment())
@@ -86,11 +91,6 @@ def by_the_library(cell: Cell, settings: Settings) -> dict[str, Any]:
     return {"library_failed": done.output[-3000:]} if done.status else {"library_seconds": done.seconds}
 
 
-def python_of(cell: Cell, settings: Settings) -> str | None:
-    """The interpreter of a backend, where it is not this one."""
-    return settings.pythons.get(cell.backend)
-
-
 def command(cell: Cell, settings: Settings, run: RunDir) -> list[str]:
     """The command line."""
     words = {
@@ -99,7 +99,7 @@ def command(cell: Cell, settings: Settings, run: RunDir) -> list[str]:
         "max_seq_len": 2 * settings.length, "max_tokens_per_gpu": max(8192, 2 * settings.length), "lr": "1e-5",
         "data.cache_dir": settings.folder / "cache", "save_final_checkpoint": "false",
     }  # fmt: skip
-    words |= {"backend.python": path} if (path := python_of(cell, settings)) else {}
+    words |= {"backend.python": path} if (path := settings.python(cell.backend)) else {}
     words |= {"backend.needs_gpu": "false"} if settings.rehearse else {}
     words |= dict(text.split("=", 1) for text in NEEDED.get(cell.algorithm, ()))
     return [sys.executable, "-m", "training_hub", *(f"{name}={value}" for name, value in words.items())]

@@ -43,7 +43,7 @@ def alone(cell: Cell, settings: Settings, ours: list[str]) -> list[str]:
     """
     pair = f"{cell.algorithm}/{cell.backend}"
     if pair in PLAIN:
-        python = settings.pythons.get(cell.backend, sys.executable)
+        python = settings.python(cell.backend) or sys.executable
         words = [settings.model, "rows.jsonl", "plain", settings.steps, settings.batch, 2 * settings.length]
         return [python, str(HERE / PLAIN[pair]), *map(str, words), cell.algorithm]
     if not issubclass(locate(read_option("backend", cell.backend)["_target_"]), ScriptBackend):

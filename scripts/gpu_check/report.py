@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_hub import hardware
-from training_hub.config.preflight import versions
+from training_hub.interpreter import versions
 
 if TYPE_CHECKING:
     from cells import Settings
