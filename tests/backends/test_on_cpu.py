@@ -114,7 +114,7 @@ def test_the_tokenizer_is_saved_with_the_model(runs: Runs) -> None:
 
 @pytest.mark.parametrize("name", ["mini-trainer", "osft", "instructlab"])
 def test_what_a_library_saved_is_exported(runs: Runs, tmp_path: Path, name: str) -> None:
-    from training_hub.workers.export.__main__ import fulfil
+    from training_hub.workers.export.work import fulfil
 
     run = runs(name)
     request = {"source": str(run.final_checkpoint), "run": str(run.path), "output_dir": str(tmp_path / "out")}

@@ -44,7 +44,7 @@ def request(of: Any, place: Path, **changes: Any) -> dict[str, Any]:
 
 def export(of: Any, place: Path, **changes: Any) -> Any:
     """Export in this process; the model that came out, in float32."""
-    from training_hub.workers.export.__main__ import fulfil
+    from training_hub.workers.export.work import fulfil
 
     fulfil(request(of, place, **changes))
     return base(place)
@@ -68,6 +68,7 @@ def test_an_exported_adapter_says_what_model_and_adapter_say(
     assert (logits(model) - apart).abs().max() < 1e-5
     assert (logits(base(tiny)) - apart).abs().max() > 0.01
     assert dtypes(tmp_path / "out") == {"float32"}
+    assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "out").iterdir()} == {"0o644"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "README.md", "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors",
         "tokenizer.json", "tokenizer_config.json",
@@ -204,7 +205,7 @@ def mixture(first: Path, second: Path, place: Path, weight: float, dtype: str = 
     """The weights that come out."""
     from safetensors.torch import load_file
 
-    from training_hub.workers.export.__main__ import fulfil
+    from training_hub.workers.export.work import fulfil
 
     asked = {"source": str(first), "other": str(second), "weight": weight, "dtype": dtype}
     fulfil(asked | {"output_dir": str(place), "trust_remote_code": False})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -212,5 +213,5 @@ def _ask(settings: Written, source: Source, **more: Any) -> int:
     }
     status = ask(_MODULE, request, _python(source))
     if status == 0:
-        print(f"\n{place}\nto publish it: hf upload OWNER/NAME {place}")
+        print(f"\n{place}\nto publish it: hf upload OWNER/NAME {shlex.quote(place)}")
     return status

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from transformers.utils import logging
-
-from training_hub.errors import ConfigError, HubError, fault
-from training_hub.workers.export import card, interpolate, proof, whole
-
-Request = dict[str, Any]
+from training_hub.errors import HubError
 
 
 def main() -> int:
-    """Do what is asked for; returns 0, 1, or 2 where the request does not fit the files."""
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    """Do what is asked for; returns 0, 1, or 2 where the request does not fit the files; 130 after Ctrl-C."""
     try:
+        from training_hub.workers.export.work import fulfil  # seconds, in which Ctrl-C may come
+
         fulfil(json.load(sys.stdin))
     except HubError as error:
         print(error, file=sys.stderr)
@@ -30,47 +20,6 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def fulfil(request: Request) -> None:
-    """Fill a folder beside the place that is asked for, then put it there: a model is there in full or not at all."""
-    place = Path(request["output_dir"])
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
-    except OSError as error:
-        raise ConfigError(fault("output_dir", place, str(error.strerror), "choose another")) from None
-    try:
-        work: Callable[[Request, Path], None] = interpolated if "weight" in request else exported
-        work(request, unfinished)
-        unfinished.chmod(0o755)
-        if place.is_dir():  # empty, or the front has been told to overwrite it
-            shutil.rmtree(place)
-        unfinished.rename(place)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def exported(request: Request, folder: Path) -> None:
-    """One checkpoint, whole."""
-    found = whole.load(request)
-    for line in found.told:
-        print(line, flush=True)
-    found.model.save_pretrained(folder, max_shard_size="5GB")
-    found.tokenizer.save_pretrained(folder)
-    origin = card.origin_of_run(request, found.told)
-    (folder / "README.md").write_text(card.card(Path(request["output_dir"]).name, origin, found.facts()))
-    print(f"saved: {found.facts()}", flush=True)
-    print(proof.prove(folder, request, found.model), flush=True)
-
-
-def interpolated(request: Request, folder: Path) -> None:
-    """A mixture of two checkpoints."""
-    facts = interpolate.write(request, folder)
-    origin = card.origin_of_two(request)
-    (folder / "README.md").write_text(card.card(Path(request["output_dir"]).name, origin, facts))
-    print(f"saved: {facts}", flush=True)
-    print(proof.prove(folder, request), flush=True)
 
 
 if __name__ == "__main__":
