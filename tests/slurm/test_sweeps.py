@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.conftest import wait_for
+from tests.slurm.conftest import hub, wait_for
 from tests.slurm.test_jobs import COUNTING
 from tests.sweeps.conftest import Sweep, words  # noqa: F401  a fixture
 from training_hub.sweep_dir import Job, SweepDir
@@ -83,3 +83,15 @@ def test_status_and_cancel_take_the_folder_of_a_sweep(made: Callable[..., Sweep]
     assert status([str(sweep.directory.path)]).count("running") == 2
     cancel([str(sweep.directory.path)], now=False)
     wait_for(lambda: status([str(sweep.directory.path)]).count("interrupted") == 2)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("hydra_plugins")
+def test_the_launcher_of_hydras_plugin_runs_the_jobs(words: list[str], tmp_path: Path) -> None:  # noqa: F811
+    plugin = ["hydra/launcher=submitit_slurm", "hydra.launcher.timeout_min=5", "hydra.launcher.cpus_per_task=1"]
+    settings = ["backend.worker=quick_worker.train", "max_steps=2", "lr=1e-3,3", "output_dir=swept"]
+    quick = str(Path(__file__).parents[1] / "sweeps" / "quick")
+    done = hub("-m", *words, *settings, *plugin, cwd=tmp_path, PYTHONPATH=quick)
+    with SweepDir(tmp_path / "swept").results.open() as file:
+        found = [row["status"] for row in csv.DictReader(file)]
+    assert (done.returncode, found) == (1, ["completed", "failed"]), done.stderr

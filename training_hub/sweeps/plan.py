@@ -60,17 +60,23 @@ class Planner:
         """Whether runs end with the process that launched them."""
         return bool(catalogue.launcher_of(self._variants.compose(job.overrides)).attended)
 
-    def folder(self, every: Iterable[Sequence[str]]) -> Path:
-        """Where a sweep goes whose folder was not typed: an experiment's output_dir, else Hydra's hydra.sweep.dir.
+    def refuse_plugins(self, overrides: Sequence[str]) -> None:
+        """ConfigError where a file chooses a plugin of Hydra's: it must be typed."""
+        composition = self._composed(overrides)
+        chosen = composition.choices if composition else {}
+        for group in ("hydra/sweeper", "hydra/launcher"):
+            if chosen.get(group, "basic") != "basic":
+                raise ConfigError(fault(group, chosen[group], "chosen in a file", "type it instead"))
 
-        ConfigError where a file chooses a plugin of Hydra's, which must be typed.
-        """
+    def hydra(self, overrides: Sequence[str]) -> Any:
+        """Hydra's own node of a config, e.g. `sweeper.n_trials`."""
+        return self._variants.compose(overrides).hydra_cfg.hydra
+
+    def folder(self, every: Iterable[Sequence[str]]) -> Path:
+        """Where a sweep goes whose folder was not typed: an experiment's output_dir, else Hydra's hydra.sweep.dir."""
         composition = next(filter(None, map(self._composed, every)), None)
         if composition is None:
             return Path()  # no job is sound: checking them says why
-        for group in ("hydra/sweeper", "hydra/launcher"):
-            if composition.choices[group] != "basic":
-                raise ConfigError(fault(group, composition.choices[group], "chosen in a file", "type it instead"))
         with composition.resolving() as cfg:
             own = "output_dir" in user_keys(composition)
             return Path(str(cfg.output_dir if own else composition.hydra_cfg.hydra.sweep.dir))

@@ -32,6 +32,7 @@ from training_hub.sweeps.expand import Asked, plugin_of, read
 from training_hub.sweeps.front import GO_ON, new_directory
 from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.record import recorded
+from training_hub.sweeps.study import study_settings
 
 
 def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
@@ -44,18 +45,44 @@ def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) 
         raise ConfigError(fault(name, value, f"{plugin} decides how many run at a time", "use its own setting"))
     planner = Planner(asked.swept, config_dirs)
     every = [asked.sample()] if _chooses_values(overrides) else asked.jobs()
-    directory = new_directory(asked, planner, every)
-    planner.checked(every, directory.path)
+    planner.checked(every, Path("outputs"))
+    found = _there(asked, planner.folder(every), config_dirs)
+    directory = found or new_directory(asked, planner, every)
+    settings = [*_typed(asked.settings), *override_texts({"hydra.sweep.dir": str(directory.path)}, set())]
+    if "hydra/sweeper=optuna" in overrides:
+        settings += study_settings(directory, planner.hydra(every[0]).sweeper, overrides, again=found is not None)
     with recorded(directory, [], overrides, config_dirs) as record:
         try:
-            _multirun(asked, directory.path, config_dirs)
+            _multirun(settings, asked.swept, directory.path, config_dirs)
+            record.status = 0
         except HubError as error:
             record.status = error.exit_status
-        else:
-            record.status = 0
+        except SystemExit as error:  # Ctrl-C: see `job`
+            record.status = int(error.code or 0)
+        except Exception as error:
+            raise RunFailed(f"{plugin}: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
         finally:
             say(collected(directory, planner).text())
     return record.status
+
+
+def _there(asked: Asked, default: Path, config_dirs: Sequence[str]) -> SweepDir | None:
+    """The sweep that is to go on: in the folder that was typed, else the newest of the same settings."""
+    if asked.resume == "never":
+        return None
+    there = [Path(asked.output_dir)] if asked.output_dir else default.parent.glob("*")
+    sweeps = [sweep for sweep in map(SweepDir, there) if sweep.exists()]
+    same = [each for each in sweeps if _lines(read(each.read()["overrides"], config_dirs)) == _lines(asked)]
+    if asked.output_dir and sweeps and not same:
+        rule = "holds another sweep: it was begun with other settings"
+        raise ConfigError(fault("output_dir", asked.output_dir, rule, "choose another, or type the same"))
+    if asked.resume == "must" and not same:
+        raise ConfigError(fault("resume", "must", f"no such sweep in {asked.output_dir or default.parent}"))
+    return max(same, key=lambda sweep: sweep.description.stat().st_mtime, default=None)
+
+
+def _lines(asked: Asked) -> set[str]:
+    return {str(each.input_line) for each in asked.settings if each.key_or_group != "hydra.sweeper.n_trials"}
 
 
 def _chooses_values(overrides: Sequence[str]) -> bool:
@@ -71,18 +98,17 @@ def collected(directory: SweepDir, planner: Planner) -> Board:
     return board
 
 
-def _multirun(asked: Asked, folder: Path, config_dirs: Sequence[str]) -> None:
+def _multirun(settings: Sequence[str], swept: Sequence[str], folder: Path, config_dirs: Sequence[str]) -> None:
     """Run Hydra's multirun. Raises what the sweeper raises: as a rule the first failure of a job."""
     resolvers.register()
     version.setbase("1.3")
     search_path = create_config_search_path(str(CONF))
     for each in config_dirs:
         search_path.append("command-line", f"file://{Path(each).absolute()}")
-    own = override_texts({"hydra.sweep.dir": str(folder)}, set())
     hydra = Hydra.create_main_hydra2(task_name="training_hub", config_search_path=search_path)
     try:
-        task = partial(job, folder=folder, swept=asked.swept, config_dirs=tuple(config_dirs))
-        hydra.multirun(config_name=ROOT, task_function=task, overrides=[*_typed(asked.settings), *own])
+        task = partial(job, folder=folder, swept=tuple(swept), config_dirs=tuple(config_dirs))
+        hydra.multirun(config_name=ROOT, task_function=task, overrides=list(settings))
     finally:
         GlobalHydra.instance().clear()
 

@@ -1,0 +1,141 @@
+"""Whole sweeps through the real command line, with real worker processes that learn nothing (quick/quick_worker.py)."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training_hub.run import RunDir
+from training_hub.sweep_dir import SweepDir
+
+QUICK = str(Path(__file__).parent / "quick")
+ENV = {**os.environ, "PYTHONPATH": QUICK, "CUDA_VISIBLE_DEVICES": ""}
+OPTUNA = ["hydra/sweeper=optuna", "lr=tag(log,interval(1e-5,1e-1))", "hydra.sweeper.n_jobs=1"]
+
+
+def start(words: list[str], folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "training_hub", *words]
+    return subprocess.Popen(command, cwd=folder, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(words: list[str], folder: Path) -> tuple[int, str]:
+    """Exit status, and all that was printed."""
+    process = start(words, folder)
+    shown, errors = process.communicate(timeout=120)
+    return process.returncode, shown + errors
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def rows(sweep: SweepDir, *keys: str) -> list[tuple[str, ...]]:
+    with sweep.results.open() as file:
+        return [tuple(row[key] for key in keys) for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def quick(words: list[str]) -> list[str]:
+    return ["-m", *words, "backend.worker=quick_worker.train", "max_steps=2", "output_dir=swept"]
+
+
+def test_a_sweep_ends_with_a_ranked_table_and_goes_on_with_what_failed(quick: list[str], tmp_path: Path) -> None:
+    words = [*quick, "lr=1e-4,1e-3,3", "jobs=2"]
+    status, shown = finish(words, tmp_path)
+    sweep = SweepDir(tmp_path / "swept")
+    assert status == 1
+    assert rows(sweep, "lr", "status", "eval_loss", "error") == [
+        ("0.0001", "completed", "1.0", ""), ("0.001", "completed", "0.0", ""),
+        ("3", "failed", "", "ValueError: that is too much"),
+    ]  # fmt: skip
+    table = [line.split() for line in shown.partition("─")[2].splitlines()[1:4]]
+    assert [line[:3] for line in table] == [["1", "0.001", "completed"], ["2", "0.0001", "completed"], table[2][:3]]
+    assert (sweep.read()["status"], len(list(sweep.path.glob("*/loss.png")))) == ("failed", 2)
+
+    before = {file: file.stat().st_mtime_ns for file in sweep.path.glob("*/result.json")}
+    status, shown = finish([*words, "resume=true"], tmp_path)
+    assert (status, "1 of 3 runs to start" in shown) == (1, True)
+    assert [file.parent.name[:5] for file, when in before.items() if file.stat().st_mtime_ns != when] == ["lr=3-"]
+
+    assert finish([*words, "resume=true", "seed=7"], tmp_path) == (
+        2,
+        "output_dir=swept: holds another sweep: 3 of its 3 runs are not among these; choose another, or type the same "
+        "settings\n",
+    )
+    assert finish(words, tmp_path)[1].startswith("output_dir=swept: already holds a sweep; choose another, or go on")
+
+
+def test_a_sweep_that_was_stopped_goes_on(quick: list[str], tmp_path: Path) -> None:
+    words = [*quick, "max_steps=120", "seed=1,2,3", "jobs=2"]
+    sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
+    wait_for(lambda: sum(len(RunDir(path.parent).read_metrics()) > 3 for path in sweep.path.glob("*/config.yaml")) == 2)
+    process.send_signal(signal.SIGINT)
+    shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    assert "stopping: 2 running, 1 will not start" in shown
+    assert sorted(rows(sweep, "status")) == [("interrupted",), ("interrupted",), ("pending",)]
+    status, shown = finish(["resume", str(sweep.path), "jobs=3"], tmp_path.parent)
+    assert (status, rows(sweep, "status")) == (0, [("completed",)] * 3), shown
+    assert sweep.read()["status"] == "completed"
+
+
+def test_a_sweep_whose_process_was_killed_goes_on(quick: list[str], tmp_path: Path) -> None:
+    words = [*quick, "max_steps=40", "seed=1,2", "jobs=2"]
+    sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
+    wait_for(lambda: len(list(sweep.path.glob("*/metrics.jsonl"))) == 2)
+    process.kill()
+    process.communicate()
+    status, shown = finish([*words, "resume=true"], tmp_path)
+    assert (status, rows(sweep, "status")) == (0, [("completed",)] * 2), shown
+
+
+def test_cancel_takes_the_folder_of_a_sweep(quick: list[str], tmp_path: Path) -> None:
+    words = [*quick, "max_steps=1000", "seed=1,2"]
+    sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
+    wait_for(lambda: list(sweep.path.glob("*/metrics.jsonl")))
+    assert finish([*words, "resume=true"], tmp_path)[1].startswith(f"output_dir={sweep.path}: a sweep is going on")
+    assert finish(["cancel", "swept"], tmp_path)[0] == 0
+    process.communicate(timeout=60)
+    assert (process.returncode, rows(sweep, "status")) == (75, [("interrupted",), ("pending",)])
+
+
+@pytest.mark.slow
+@pytest.mark.needs("optuna")
+def test_optuna_goes_on_with_its_study(quick: list[str], tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path / "swept")
+    status, shown = finish([*quick, *OPTUNA, "hydra.sweeper.n_trials=2"], tmp_path)
+    assert (status, len(rows(sweep, "lr"))) == (0, 2), shown
+    status, shown = finish([*quick, *OPTUNA, "hydra.sweeper.n_trials=3", "resume=auto"], tmp_path)
+    assert (status, len(rows(sweep, "lr"))) == (0, 3), shown
+    best = min(float(loss) for (loss,) in rows(sweep, "eval_loss"))
+    assert f"Best value: {best}" in shown
+    status, shown = finish([*quick, *OPTUNA, "seed=5", "resume=auto"], tmp_path)
+    assert (status, "holds another sweep" in shown) == (2, True)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("joblib", "submitit")
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_launchers_of_hydras_run_the_jobs(launcher: str, quick: list[str], tmp_path: Path) -> None:
+    status, shown = finish([*quick, f"hydra/launcher={launcher}", "lr=1e-3,3"], tmp_path)
+    assert (status, rows(SweepDir(tmp_path / "swept"), "status")) == (1, [("completed",), ("failed",)]), shown
+    assert "Traceback" not in shown.replace("  Traceback", "")
+
+
+def test_a_plugin_that_is_not_there_is_refused_in_one_line(quick: list[str], tmp_path: Path) -> None:
+    status, shown = finish([*quick, "hydra/launcher=nowhere", "lr=1e-3,3"], tmp_path)
+    assert (status, len(shown.splitlines())) == (2, 1), shown
+    assert shown.startswith("hydra/launcher=nowhere: no such option")
+    status, shown = finish([*quick, "hydra/launcher=joblib", "jobs=2", "lr=1e-3,3"], tmp_path)
+    assert shown == "jobs=2: hydra/launcher=joblib decides how many run at a time; use its own setting\n"
