@@ -104,6 +104,18 @@ def test_a_backend_that_is_installed_here_runs_here(small: str, envs: Path) -> N
     assert train.composed(["backend=small", "backend.python=null"]).cfg.backend.python is None
 
 
+def test_the_doctor_looks_for_each_backend_in_its_own_environment(
+    small: str, envs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = envs / small / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    assert main(["doctor", "backend=small"]) == 1, "the environment is empty"
+    table = dict(line.split(None, 1) for line in capsys.readouterr().out.partition("\nbackend ")[2].splitlines()[1:])
+    assert table["trl"] == state("trl")
+    assert table["small"].startswith("missing: iniconfig")
+
+
 def test_without_a_network_there_is_one_line_and_nothing_is_left(
     envs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

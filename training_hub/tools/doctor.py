@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 
 from training_hub import catalogue, cluster, hardware, train
 from training_hub.config.check import check
+from training_hub.config.origin import user_keys
 from training_hub.config.preflight import CUDA_BUILD, how_to_install, without_cuda
 from training_hub.errors import ConfigError
 from training_hub.interpreter import look_at, missing_requirements, too_old, versions
@@ -39,7 +40,8 @@ def doctor(overrides: Sequence[str], folders: Sequence[str] = ()) -> tuple[str, 
     lines += ["", f"to install: {how_to_install(missing, python, chosen)}"] if missing else []
     lines += ["", f"for the GPU: {CUDA_BUILD}"] if needs_gpu and without_cuda(python) else []
     lines += ["", *_drifted(chosen, python, differences)] if differences else []
-    others = [(name, state(name, python)) for name in AlgorithmRegistry.list_backends(algorithm)]
+    asked = python if "backend.python" in user_keys(composition) else None  # else each has its own
+    others = [(name, state(name, asked)) for name in AlgorithmRegistry.list_backends(algorithm)]
     healthy = not any(verdict == "missing" for *_, verdict in rows) and not any(each.breaks for each in differences)
     return "\n".join([*lines, "", *table([("backend", "state"), *others])]), healthy
 
