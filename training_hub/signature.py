@@ -113,6 +113,7 @@ def _option_type(given: dict[str | None, ast.expr]) -> str:
     return f"{kind} | None" if kind and optional else kind
 
 
+@lru_cache(maxsize=256)
 def _arguments(file: Path, name: str, search_path: tuple[str, ...]) -> dict[str, Argument] | None:
     found = _definition(file, name, search_path)
     if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
@@ -20,6 +21,7 @@ from training_hub.params import Params, aliases
 from training_hub.sweep_dir import Job
 
 _NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "launcher")
+_BETWEEN_COLLECTIONS = 50
 _LONGEST_NAME = 100  # characters; a path may have many such parts
 
 A = TypeVar("A")
@@ -100,11 +102,13 @@ def _plan(job: Job, composition: Composition, folder: Path) -> train.Plan:
 def _each(every: Iterable[A], made: Callable[[A], B]) -> list[B]:
     """What is made of each; ConfigError with all faults together."""
     results, faults = [], dict[str, None]()
-    for each in every:
+    for number, each in enumerate(every, start=1):
         try:
             results.append(made(each))
         except ConfigError as error:
             faults |= dict.fromkeys(error.faults)
+        if number % _BETWEEN_COLLECTIONS == 0:  # configs are full of cycles, and Python is told to look for few
+            gc.collect()
     if faults:
         raise ConfigError(*faults)
     return results
