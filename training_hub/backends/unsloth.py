@@ -23,6 +23,7 @@ class UnslothBackend(TRLBackend):
     """Trains adapters with unsloth's kernels, step by step as backend=trl does."""
 
     name: ClassVar[str] = "unsloth"
+    without_flash: ClassVar[str] = "xformers or sdpa instead"
     Node: ClassVar[type[BackendNode]] = UnslothNode
     owned: ClassVar[Mapping[str, str]] = {**OWNED, **DERIVED}
     libraries: ClassVar[Mapping[str, Mapping[str, str]]] = {"backend.load": LOAD, "backend.adapt": ADAPT}

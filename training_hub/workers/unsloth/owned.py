@@ -32,15 +32,17 @@ LOAD: dict[str, str] = {
     "disable_log_stats": _VLLM,
 }
 
+_LORA = ("init_lora_weights", "loftq_config", "lora_alpha", "lora_dropout", "target_modules", "use_rslora")
 _PEFT = (
-    "bias", "init_lora_weights", "layers_pattern", "layers_to_transform", "loftq_config", "lora_alpha", "lora_dropout",
-    "modules_to_save", "r", "target_modules", "target_parameters", "use_rslora", "ensure_weight_tying",
+    "bias", "layers_pattern", "layers_to_transform", "modules_to_save", "target_parameters", "ensure_weight_tying",
 )  # fmt: skip
 
 # Of FastLanguageModel.get_peft_model.
 ADAPT: dict[str, str] = {
     "model": "model_path",
     "max_seq_length": "max_seq_len",
+    "r": "lora_r",
+    **{name: name for name in _LORA},
     **{name: f"adapter.peft.{name}" for name in _PEFT},
 }
 
