@@ -2,9 +2,10 @@
 
     python bench/kill.py [--kills 50] [--whole 6] [--cells sft,lora_sft,dpo,osft] [--save-steps 5]
 
-A tiny model. Each life of a run is a process of its own that really dies of SIGKILL and leaves no chance to clean up.
-Two kinds of lives: the worker, forked from a process that has imported the libraries (one second a life, so there can
-be many), and, `--whole` of them, the whole command line, front, worker and all, by `resume=auto`.
+A tiny model; the boundaries with the first cell, since what saves is the same for all. Each life of a run is a process
+of its own that really dies of SIGKILL and leaves no chance to clean up. Two kinds of lives: the worker, forked from a
+process that has imported the libraries (a second or less, so there can be many), and, `--whole` of them, the whole
+command line, front, worker and all, by `resume=auto`.
 
 After each death the run goes on until it ends; then its weights must be those of a run that was left alone, bit for
 bit, its metrics the same rows, and no life may have lost more steps than lie between two checkpoints.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -71,10 +73,12 @@ class Place:
             f"save_steps={save_steps}", "save_total_limit=2", "data.num_proc=1", *CELLS[cell],
         ]  # fmt: skip
         self.number = 0
-        begun = time.monotonic()
         self.left_alone = self.new()
-        assert live(lambda: worker.main(str(self.left_alone.path))) == 0, self.left_alone.log_tail()
+        self.import_all()
+        begun, run = time.monotonic(), self.new()
+        assert live(lambda: worker.main(str(run.path))) == 0
         self.seconds = time.monotonic() - begun
+        assert not self.differs(run)
 
     def new(self) -> RunDir:
         """A run directory as the front makes it."""
@@ -86,8 +90,41 @@ class Place:
         run.create(plan.config, list(composition.overrides), manifest)
         return run
 
+    def import_all(self) -> None:
+        """Let one life tell what it imported: imported here, it need not be in each life. Nothing more is done here,
+        so that there are no threads whose locks a fork would inherit.
+        """
+        told = self.folder / "modules"
+
+        def life() -> int:
+            status = worker.main(str(self.left_alone.path))
+            told.write_text("\n".join(sys.modules))
+            return status
+
+        assert live(life) == 0, self.left_alone.log_tail()
+        for name in told.read_text().split():
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
     def differs(self, run: RunDir) -> bool:
         return weights(run) != weights(self.left_alone) or rows(run) != rows(self.left_alone)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Standard output and errors lead nowhere."""
+    sys.stdout.flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nothing, number)
+    try:
+        yield
+    finally:
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nothing)
 
 
 def live(life: Callable[[], int], kill_after_s: float | None = None) -> int:
@@ -95,11 +132,8 @@ def live(life: Callable[[], int], kill_after_s: float | None = None) -> int:
     number = os.fork()
     if number == 0:
         os.setsid()
-        with open(os.devnull, "w") as nothing:  # noqa: PTH123
-            os.dup2(nothing.fileno(), 1)
-            os.dup2(nothing.fileno(), 2)
         status = 1
-        with contextlib.suppress(BaseException):
+        with quiet(), contextlib.suppress(BaseException):
             status = life()
         os._exit(status)
     timer = threading.Timer(kill_after_s or 0, lambda: os.kill(number, signal.SIGKILL))
@@ -112,11 +146,12 @@ def live(life: Callable[[], int], kill_after_s: float | None = None) -> int:
 
 def until_boundary(number: int, saves: int, tell: Callable[[str], None]) -> None:
     """Die at the file boundary of that number, counted within a save; saves: how many are let through before."""
-    seen, left = [0], [saves]
+    seen, left, last = [0], [saves], [""]
 
     def boundary(what: str) -> None:
-        if left[0]:
+        if left[0] or what == last[0]:  # many records make a file
             return
+        last[0] = what
         seen[0] += 1
         tell(what)
         if seen[0] == number:
@@ -127,6 +162,7 @@ def until_boundary(number: int, saves: int, tell: Callable[[str], None]) -> None
             return
         if not any("/checkpoints" in str(detail) for detail in details[:2]):
             return
+        sys.setprofile(None if left[0] else called)  # it slows everything down
         boundary(f"{event} {Path(str(details[0])).name}")
         if event == "os.rename" and re.fullmatch(r"checkpoint-\d+", Path(str(details[1])).name):
             left[0] = max(0, left[0] - 1)
@@ -136,7 +172,6 @@ def until_boundary(number: int, saves: int, tell: Callable[[str], None]) -> None
             boundary(function.__name__)
 
     sys.addaudithook(heard)
-    sys.setprofile(called)
 
 
 def writes(details: tuple[Any, ...]) -> bool:
@@ -164,13 +199,13 @@ def steps_lost(run: RunDir) -> int:
 
 
 def at_every_boundary(place: Place) -> tuple[Lives, list[str]]:
-    """Die at each boundary of the second save, when there is one checkpoint already, in turn."""
+    """Die, in turn, at each boundary from the third save on: it makes the first one superfluous, then comes the end."""
     lives, names = Lives(), boundaries(place)
     for number in range(1, len(names) + 1):
         run = place.new()
 
         def life(run: RunDir = run, number: int = number) -> int:
-            until_boundary(number, 1, lambda _: None)
+            until_boundary(number, 2, lambda _: None)
             return worker.main(str(run.path))
 
         assert live(life) == -signal.SIGKILL
@@ -179,7 +214,7 @@ def at_every_boundary(place: Place) -> tuple[Lives, list[str]]:
 
 
 def boundaries(place: Place) -> list[str]:
-    """The names of the boundaries of the second save and of what follows it, up to the third."""
+    """The names of the boundaries from the third save on."""
     run, told = place.new(), place.folder / "told"
     told.write_text("")
 
@@ -190,13 +225,11 @@ def boundaries(place: Place) -> list[str]:
                 file.write(f"{what}\n")
                 file.flush()
 
-            until_boundary(0, 1, tell)
+            until_boundary(0, 2, tell)
             return worker.main(str(run.path))
 
     assert live(life) == 0
-    names = told.read_text().splitlines()
-    ends = [number for number, name in enumerate(names) if name.startswith("os.rename checkpoint-")]
-    return names[: ends[1]] if len(ends) > 1 else names
+    return told.read_text().splitlines()
 
 
 def at_random(place: Place, kills: int, dice: random.Random) -> Lives:
@@ -311,8 +344,9 @@ def main() -> None:
         write_rows(folder)
         for number, cell in enumerate(cells):
             place = Place(folder, cell, options.save_steps)
-            lives, names = at_every_boundary(place)
-            report(cell, f"each of {len(names)} file boundaries", lives, options.save_steps)
+            if number == 0:  # what saves is the same for all
+                lives, names = at_every_boundary(place)
+                report(cell, f"each of {len(names)} file boundaries", lives, options.save_steps)
             share = options.kills // len(cells) + (number < options.kills % len(cells))
             report(cell, "random, worker", at_random(place, share, dice), options.save_steps)
             if cell == "sft" and options.whole:
