@@ -1,6 +1,6 @@
 """What a sweep costs beside its runs: planning 10, 100 and 1,000 jobs, and 8 short runs against a shell loop.
 
-    python bench/sweep.py [--model FOLDER] [--data FILE] [--steps 2] [--jobs 1]
+    python bench/sweep.py [--model FOLDER] [--data FILE] [--steps 2] [--jobs 1] [SETTING ...]
 
 Planning composes and checks every job, as a sweep does before its first one; each count is a process of its own, whose
 memory is read from the kernel. The loop types the same runs one after the other. Goals: under 30 s for 1,000 jobs with
@@ -23,6 +23,7 @@ from overhead import ROOT, make_model
 PLAN = """
 import sys
 from pathlib import Path
+import training_hub.__main__  # as the command line does: garbage is looked for more seldom
 from training_hub.sweeps.expand import read
 from training_hub.sweeps.plan import Planner
 
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--data", type=Path, default=ROOT / "examples" / "quickstart" / "train.jsonl")
     parser.add_argument("--steps", type=int, default=2, help="optimizer steps of each short run")
+    parser.add_argument("settings", nargs="*", help="further settings of every run")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -47,12 +49,13 @@ def main() -> None:
         model = options.model or make_model(folder / "model")
         words = [f"model_path={model.absolute()}", f"data_path={options.data.absolute()}", "max_seq_len=512"]
         show_planning(words, folder)
-        show_runs([*words, f"max_steps={options.steps}", f"data.cache_dir={folder}/cache"], folder, options.jobs)
+        words += [f"max_steps={options.steps}", f"data.cache_dir={folder}/cache", *options.settings]
+        show_runs(words, folder, options.jobs)
 
 
 def show_planning(words: list[str], folder: Path) -> None:
     """Seconds and memory of planning, by the number of jobs."""
-    print(f"{'jobs':>6}{'seconds':>10}{'ms a job':>10}{'memory MB':>11}")
+    print(f"{'jobs':>6}{'clock s':>10}{'cpu s':>8}{'cpu ms a job':>14}{'memory MB':>11}")
     for count, sweep in COUNTS.items():
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -65,7 +68,11 @@ def show_planning(words: list[str], folder: Path) -> None:
         seconds = time.perf_counter() - began
         if process.returncode or planned != str(count):
             raise SystemExit(f"planning {count} jobs failed")
-        print(f"{count:>6}{seconds:>10.2f}{1000 * seconds / count:>10.1f}{usage.ru_maxrss / 1000:>11.0f}")
+        cpu = usage.ru_utime + usage.ru_stime
+        print(
+            f"{count:>6}{seconds:>10.2f}{cpu:>8.2f}{1000 * cpu / count:>14.1f}{usage.ru_maxrss / 1000:>11.0f}",
+            flush=True,
+        )
 
 
 def show_runs(words: list[str], folder: Path, jobs: int) -> None:

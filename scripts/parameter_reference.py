@@ -18,7 +18,7 @@ from training_hub import catalogue, train
 from training_hub.config.choices import options
 from training_hub.config.compose import Composition
 from training_hub.launchers.torchrun import INHERITED
-from training_hub.params import Params, aliases, unit
+from training_hub.params import Params, SweepParams, aliases, unit
 from training_hub.tools.explain import text
 from training_hub.tools.help import default_text, type_text
 
@@ -38,6 +38,11 @@ and backend do not use is refused; `python -m training_hub explain` shows what e
 
 `required` marks a parameter without a default. The order of groups is that of ownership: what every algorithm has, what
 one algorithm adds, what the launcher adds. How to type them: [Command line](command-line.md).
+"""
+SWEEPS = """\
+## Sweeps
+
+Typed after `-m`, beside the parameters of the runs: [Sweeps](../guides/sweeps.md).
 """
 SETTINGS = """\
 ## Settings of the config groups
@@ -79,6 +84,7 @@ def page() -> str:
         chosen = train.composed([f"launcher={launcher}"])
         owner = catalogue.launcher_of(chosen).Params
         parts += [f"\n## launcher={launcher}\n", *_parameters(chosen, owner, owner.model_fields)]
+    parts += [f"\n{SWEEPS}", *_sweeps()]
     parts += [f"\n{SETTINGS}", *_all_settings(any_pair, list(composed.values()))]
     parts += [ARGUMENTS]
     for (algorithm, backend), each in composed.items():
@@ -110,6 +116,13 @@ def _parameters(composition: Composition, owner: type[BaseModel], names: Iterabl
         rows.append(
             (shown, _kind(field), default if default == "required" else f"`{default}`", field.description or "")
         )
+    return _table(("parameter", "type", "default", "meaning"), rows)
+
+
+def _sweeps() -> list[str]:
+    other = {own: alias for alias, own in aliases(SweepParams).items()}
+    fields = SweepParams.model_fields.items()
+    rows = [(f"`{name}` (`{other[name]}`)", _kind(field), "`null`", field.description or "") for name, field in fields]
     return _table(("parameter", "type", "default", "meaning"), rows)
 
 

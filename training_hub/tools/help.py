@@ -23,7 +23,7 @@ usage: python -m training_hub [VERB] [NAME=VALUE ...] [-m]      (or: training-hu
 """
 FLAGS = """\
 flags
-  -m                     every combination of comma-separated values, one run each
+  -m                     every combination of comma-separated values, one run each; jobs=N of them at a time
   --cfg job [--resolve]  print the composed config
   --config-dir DIR       a folder with config groups of your own, e.g. DIR/experiment/mine.yaml
   --info ...             how Hydra composed it: defaults, defaults-tree, searchpath, plugins
