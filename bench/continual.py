@@ -33,9 +33,12 @@ from typing import Any
 from throughput import DATA
 
 JARGON = Path("/usr/share/dictd/jargon.dict.dz")
+# sft of what lora_sft and osft train as well: all but embeddings, head and norms.
+MATRICES = "sft, matrices"
 # Label -> what is typed beside model and data, and the learning rates to try.
 CONTENDERS: dict[str, tuple[list[str], list[str]]] = {
     "sft": (["algorithm=sft"], ["1e-4", "5e-5"]),
+    MATRICES: (["algorithm=sft"], ["1e-4", "5e-5"]),
     "lora_sft": (["algorithm=lora_sft"], ["1e-3", "5e-4"]),
     "osft 0.25": (["algorithm=osft", "backend=trl", "unfreeze_rank_ratio=0.25"], ["1e-4", "5e-5"]),
 }
@@ -64,7 +67,8 @@ def main() -> None:
         print(f"A learnt after {time.monotonic() - began:.0f} s\n", flush=True)
         for label, (words, rates) in CONTENDERS.items():
             for rate in rates[: options.rates] if not options.only or label in options.only else ():
-                curves[label, rate] = learn_second(folder, [*words, f"lr={rate}"], options)
+                with matrices_alone() if label == MATRICES else contextlib.nullcontext():
+                    curves[label, rate] = learn_second(folder, [*words, f"lr={rate}"], options)
                 show_curve(f"{label}, lr={rate}, {time.monotonic() - began:.0f} s", curves[label, rate])
     show(curves)
 
@@ -150,6 +154,30 @@ def learn_second(folder: Path, words: list[str], options: argparse.Namespace) ->
     return points
 
 
+@contextlib.contextmanager
+def matrices_alone() -> Iterator[None]:
+    """Whatever is no matrix between embeddings and head stays as it is in the runs inside."""
+    import torch
+
+    from training_hub.workers.trl import models
+
+    load = models.load_model
+
+    def frozen(*arguments: Any, **named: Any) -> Any:
+        model = load(*arguments, **named)
+        model.requires_grad_(False)
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and name != "lm_head":
+                module.requires_grad_(True)
+        return model
+
+    models.load_model = frozen
+    try:
+        yield
+    finally:
+        models.load_model = load
+
+
 def train(folder: Path, words: list[str]) -> None:
     """One run by the config of the command line, in this process; what it says of its steps is left out."""
     from training_hub import train as front
@@ -198,11 +226,11 @@ def show(curves: dict[tuple[str, str], list[Point]]) -> None:
     lowest = {label: min(point.b for key in curves if key[0] == label for point in curves[key]) for label in labels}
     target, start = max(lowest.values()), next(iter(curves.values()))[0]
     print(f"\nwhere the loss on B has come down from {start.b:.4f} to {target:.4f}; on A it was {start.a:.4f}\n")
-    print(f"{'':<12}{'lr':>8}{'step':>7}{'loss on A':>11}{'rise':>9}")
+    print(f"{'':<15}{'lr':>8}{'step':>7}{'loss on A':>11}{'rise':>9}")
     for (label, rate), points in curves.items():
         if crossing := where(points, target):
             step, a = crossing
-            print(f"{label:<12}{rate:>8}{step:>7.1f}{a:>11.4f}{a - start.a:>+9.4f}")
+            print(f"{label:<15}{rate:>8}{step:>7.1f}{a:>11.4f}{a - start.a:>+9.4f}")
 
 
 def where(points: list[Point], target: float) -> tuple[float, float] | None:
