@@ -80,7 +80,8 @@ def show_runs(words: list[str], folder: Path, jobs: int) -> None:
     hub = [sys.executable, "-m", "training_hub"]
     pairs = [(f"lr={lr}", f"seed={seed}") for lr in LRS for seed in SEEDS]
     seconds([[*hub, *words, f"output_dir={folder}/first"]])
-    loop = seconds([[*hub, *words, *pair, f"output_dir={folder}/loop/{'_'.join(pair)}"] for pair in pairs])
+    commands = [[*hub, *words, *pair, f"output_dir={folder}/loop/{number}"] for number, pair in enumerate(pairs)]
+    loop = seconds(commands)
     swept = [f"lr={','.join(LRS)}", f"seed={','.join(SEEDS)}", f"jobs={jobs}"]
     sweep = seconds([[*hub, "-m", *words, *swept, f"output_dir={folder}/sweep"]])
     taken = f"shell loop {loop:.1f} s; sweep, {jobs} at a time, {sweep:.1f} s: {sweep / loop:.2f} times"

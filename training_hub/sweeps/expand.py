@@ -66,6 +66,11 @@ def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     faults, mode = wrong_values(SweepParams, own, ""), str(resume.get("resume", "never"))
     if mode not in _MODES:
         faults.append(fault("resume", mode, "a sweep goes on in its own folder", "give output_dir=, and resume=auto"))
+    for each in rest:
+        if each.key_or_group == "overwrite":
+            faults.append(fault("overwrite", _value(each), "a sweep overwrites nothing", "choose another output_dir"))
+        if each.key_or_group == "launcher" and each.is_sweep_override():
+            faults.append(fault("launcher", _value(each), "a sweep has one", "give one"))
     if faults:
         raise ConfigError(*faults)
     return Asked(own, folder.get("output_dir"), _MODES[mode], tuple(rest))
