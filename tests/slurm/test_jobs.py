@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +142,10 @@ def test_a_job_whose_time_is_nearly_over_saves_and_goes_on(make: Make) -> None:
     assert not run.stop.exists()
 
 
-def test_a_job_is_queued_again_only_so_often(make: Make) -> None:
+@pytest.mark.parametrize(("max_requeues", "resumable"), [(0, True), (5, False)])
+def test_a_job_is_not_queued_again_too_often_or_in_vain(make: Make, max_requeues: int, resumable: bool) -> None:
     """The signal of a time limit, sent by hand."""
-    run, job = started(make("run", 1000, max_requeues=0))
+    run, job = started(replace(make("run", 1000, max_requeues=max_requeues), resumable=resumable))
     subprocess.run(["scancel", "--batch", "--signal=USR2", job], check=True)
     assert followed(run, job) == 75
     assert (run.checkpoints / "step").exists()
