@@ -1,6 +1,6 @@
 """SIGKILL at every file boundary of a save, and at random moments of a run: does what goes on end where it should?
 
-    python bench/kill.py [--kills 50] [--whole 6] [--cells sft,lora_sft,dpo,osft] [--save-steps 5]
+    python bench/kill.py [--kills 50] [--whole 6] [--boundaries N] [--cells sft,lora_sft,dpo,osft] [--save-steps 5]
 
 A tiny model; the boundaries with the first cell, since what saves is the same for all. Each life of a run is a process
 of its own that really dies of SIGKILL and leaves no chance to clean up. Two kinds of lives: the worker, forked from a
@@ -198,10 +198,13 @@ def steps_lost(run: RunDir) -> int:
     return int(done) - (found.step if found else 0)
 
 
-def at_every_boundary(place: Place) -> tuple[Lives, list[str]]:
-    """Die, in turn, at each boundary from the third save on: it makes the first one superfluous, then comes the end."""
-    lives, names = Lives(), boundaries(place)
-    for number in range(1, len(names) + 1):
+def at_boundaries(place: Place, most: int | None) -> Lives:
+    """Die, in turn, at each boundary from the third save on: it makes the first one superfluous, then comes the end.
+
+    most: how many, evenly spread; None: all.
+    """
+    lives, found = Lives(), len(boundaries(place))
+    for number in range(1, found + 1, 1 if most is None else max(1, found // most)):
         run = place.new()
 
         def life(run: RunDir = run, number: int = number) -> int:
@@ -210,7 +213,7 @@ def at_every_boundary(place: Place) -> tuple[Lives, list[str]]:
 
         assert live(life) == -signal.SIGKILL
         go_on_to_the_end(place, run, lives, steps_lost(run))
-    return lives, names
+    return lives
 
 
 def boundaries(place: Place) -> list[str]:
@@ -328,6 +331,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50, help="random deaths of workers, over all cells")
     parser.add_argument("--whole", type=int, default=6, help="random deaths of whole command lines, sft")
+    parser.add_argument("--boundaries", type=int, help="file boundaries to die at, evenly spread; default: all")
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--save-steps", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -344,9 +348,8 @@ def main() -> None:
         write_rows(folder)
         for number, cell in enumerate(cells):
             place = Place(folder, cell, options.save_steps)
-            if number == 0:  # what saves is the same for all
-                lives, names = at_every_boundary(place)
-                report(cell, f"each of {len(names)} file boundaries", lives, options.save_steps)
+            if number == 0 and options.boundaries != 0:  # what saves is the same for all
+                report(cell, "file boundaries of a save", at_boundaries(place, options.boundaries), options.save_steps)
             share = options.kills // len(cells) + (number < options.kills % len(cells))
             report(cell, "random, worker", at_random(place, share, dice), options.save_steps)
             if cell == "sft" and options.whole:
