@@ -35,8 +35,11 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as name:
         settings = prepared(Path(name), options)
-        found = [shown(check(cell, settings)) for cell in chosen(options.cells)]
-    write(found, settings, options.output)
+        found: list[dict[str, object]] = []
+        for cell in chosen(options.cells):
+            found.append(shown(check(cell, settings)))
+            table = write(found, settings, options.output)  # so that what was measured stays, whatever comes
+    print(f"\n{table}\n\nwritten to {options.output}/gpu_check.md and gpu_check.json")
     return 1 if any(each["status"] == "failed" for each in found) else 0
 
 

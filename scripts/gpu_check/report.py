@@ -26,8 +26,8 @@ LIBRARIES = (
 )
 
 
-def write(found: Sequence[dict[str, Any]], settings: Settings, folder: Path) -> None:
-    """Write gpu_check.md and gpu_check.json, and print the table."""
+def write(found: Sequence[dict[str, Any]], settings: Settings, folder: Path) -> str:
+    """Write gpu_check.md and gpu_check.json; returns the text of the first."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {
         "date": date.today().isoformat(),
@@ -40,7 +40,7 @@ def write(found: Sequence[dict[str, Any]], settings: Settings, folder: Path) -> 
     text = "\n".join([title(about), "", *table(found)])
     (folder / "gpu_check.json").write_text(json.dumps({**about, "pairs": list(found)}, indent=2) + "\n")
     (folder / "gpu_check.md").write_text(text + "\n")
-    print(f"\n{text}\n\nwritten to {folder}/gpu_check.md and gpu_check.json")
+    return text
 
 
 def title(about: dict[str, Any]) -> str:
