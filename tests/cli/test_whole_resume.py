@@ -87,26 +87,3 @@ def test_a_run_whose_every_process_is_killed_goes_on_by_the_same_command(
     assert same(run, left_alone(processes), processes)
     again = train(settings, run, *words)
     assert (again.returncode, again.stdout) == (0, f"{run.path} is completed: nothing to do\n")
-
-
-def test_a_signal_to_every_process_again_and_again_costs_no_step(
-    left_alone: Callable[..., RunDir],
-    settings: list[str],  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    run = RunDir(tmp_path / "out")
-    process = start(settings, run)
-    wait_for(lambda: len(run.read_metrics()) > 3)
-    for _ in range(3):
-        for number in workers_of(run):
-            os.kill(number, signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 75, errors
-    result = run.read_result()
-    assert result is not None
-    assert result.checkpoint_path == str(run.checkpoint(int(result.metrics["steps"])))
-    folder = subprocess.run(
-        [sys.executable, "-m", "training_hub", "resume", str(run.path)], capture_output=True, text=True, check=False
-    )
-    assert (folder.returncode, folder.stderr) == (0, "")
-    assert same(run, left_alone(1), 1)
