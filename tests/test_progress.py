@@ -106,24 +106,31 @@ def test_a_torn_first_line_shows_nothing_yet(run: RunDir, capsys: pytest.Capture
 
 
 def test_the_last_evaluation_stays_in_sight(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
-    run.append_metrics(step=0, eval_loss=3.5, seconds=0.0)
-    run.append_metrics(step=10, loss=2.0, seconds=1.0)
     with Progress(run) as progress:
+        run.append_metrics(step=0, eval_loss=3.5, seconds=0.0)
+        run.append_metrics(step=10, loss=2.0, seconds=1.0)
         progress.tick()
     assert capsys.readouterr().out == "step 10/10  loss 2.0000  eval loss 3.5000  -:-- left\n"
 
 
 def test_an_evaluation_before_the_first_step_shows(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
-    run.append_metrics(step=0, eval_loss=3.5)
     with Progress(run) as progress:
+        run.append_metrics(step=0, eval_loss=3.5)
         progress.tick()
     assert capsys.readouterr().out == "step 0/10  eval loss 3.5000  -:-- left\n"
 
 
+def test_a_run_that_goes_on_shows_nothing_until_it_trains(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    run.append_metrics(step=4, loss=2.0)
+    with Progress(run) as progress:
+        progress.tick()
+    assert capsys.readouterr().out == ""
+
+
 def test_a_run_of_unknown_length_shows_its_steps(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
     run.create({}, [], {})
-    run.append_metrics(step=3, loss=1.0)
     with Progress(run) as progress:
+        run.append_metrics(step=3, loss=1.0)
         progress.tick()
     assert capsys.readouterr().out == "step 3  loss 1.0000  -:-- left\n"
 

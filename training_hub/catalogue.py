@@ -14,6 +14,7 @@ from training_hub.adapters.base import Adapter
 from training_hub.config.choices import entry, options, read_option
 from training_hub.config.compose import Composition
 from training_hub.config.schema import Schema
+from training_hub.config.tested import tested_arguments
 from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.interpreter import look_at
@@ -99,13 +100,19 @@ def schema_of(composition: Composition) -> Schema:
 
 
 def _arguments(composition: Composition, path: str) -> dict[str, str] | None:
-    """The arguments of the library's class that a node names; None where it names none, or that is not installed."""
+    """The arguments of the library's class that a node names; where that is not installed, those that were tested.
+
+    None where it names none, or one that is neither here nor was tested.
+    """
     target = OmegaConf.select(composition.cfg, f"{path}._target_")
+    if not target:
+        return None
     try:
         python = OmegaConf.select(composition.cfg, "backend.python")
-        return arguments(str(target), search_path(str(target), python and str(python))) if target else None
+        found = arguments(str(target), search_path(str(target), python and str(python)))
     except (ConfigError, OmegaConfBaseException):  # no such interpreter: that is named where libraries are checked
-        return None
+        found = None
+    return tested_arguments(composition.choices["backend"], str(target)) if found is None else found
 
 
 def search_path(target: str, python: str | None) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ def test_every_loss_that_can_be_chosen_is_a_mean_over_pairs(dpo: MakeRun) -> Non
     from training_hub.workers.trl.dpo import build
 
     run = dpo()
-    loaded = course.load(run, run.read_config(), DPOConfig, OWNED_BY_DPO)
+    loaded = course.load(run, run.read_config(), DPOConfig, OWNED_BY_DPO, course.model_and_adapter)
     trainer = build(run, run.read_config(), loaded)
     trainer.model.eval()
     rows = [trainer.rows[number] for number in range(6)]

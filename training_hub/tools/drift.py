@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -12,9 +11,10 @@ from omegaconf import OmegaConf
 from packaging.requirements import Requirement
 
 from training_hub import catalogue, train
-from training_hub.config.choices import CONF, options, read_option
+from training_hub.config.choices import options, read_option
 from training_hub.config.compose import Composition
 from training_hub.config.schema import Schema
+from training_hub.config.tested import recorded
 from training_hub.interpreter import versions
 from training_hub.signature import declared
 
@@ -36,12 +36,6 @@ class Difference:
     def breaks(self) -> bool:
         """Whether a recipe gives an argument that is no more."""
         return bool(self.lines) and self.what.startswith(("gone", "renamed"))
-
-
-def recorded(backend: str) -> dict[str, Any]:
-    """What was tested: {"versions": {distribution: version}, "arguments": {target: {name: `int = 3`}}}."""
-    file = CONF / "backend" / f"{backend}.tested.json"
-    return dict(json.loads(file.read_text())) if file.is_file() else {"versions": {}, "arguments": {}}
 
 
 def record(backend: str, python: str | None = None) -> dict[str, Any]:
