@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM, which `make`, `timeout` and batch systems send, as a number that grows: no exception."""
+"""Ctrl-C, and SIGTERM, which `make`, `timeout` and batch systems send: counted, or both as KeyboardInterrupt."""
 
 from __future__ import annotations
 
@@ -29,3 +29,16 @@ def counted_stops() -> Iterator[Stops]:
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+
+
+@contextmanager
+def terminate_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt too while the block lasts. Only in the main thread, as above."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -7,10 +7,9 @@ import os
 import secrets
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -22,6 +21,7 @@ from training_hub.params import Text, TorchrunParams, param
 from training_hub.processes import MARK, kill_marked
 from training_hub.progress import say
 from training_hub.run import RunDir, RunSpec, TrainResult
+from training_hub.signals import terminate_like_ctrl_c
 
 _PR_SET_PDEATHSIG = 1
 _TICK_S = 0.1
@@ -63,7 +63,7 @@ class LocalLauncher(Launcher):
     def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
         """Run the commands in turn. Ctrl-C or SIGTERM once lets the worker save and stop; twice ends it (130)."""
         status = 0
-        with _terminate_like_ctrl_c():
+        with terminate_like_ctrl_c():
             for command in spec.commands:
                 status = _run(command, spec, run, each_tick)
                 if status:
@@ -77,19 +77,6 @@ def _conclude(run: RunDir) -> None:
     """On a machine that is not the first one: the result is there, and the workers here have ended well."""
     run.update_manifest(status="completed")
     run.write_result(TrainResult("completed", str(run.path)))
-
-
-@contextmanager
-def _terminate_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM, which `make`, `timeout` and batch systems send, is a wish to stop like Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers; another one's host process has its own
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:

@@ -7,9 +7,7 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -19,6 +17,7 @@ from training_hub import environments
 from training_hub.config.choices import lock_of, read_option
 from training_hub.errors import ConfigError, HubError, enumerate_names, fault
 from training_hub.interpreter import missing_requirements, too_old
+from training_hub.signals import terminate_like_ctrl_c
 from training_hub.tools.env import uv
 
 _NOTE = "training_hub.json"
@@ -41,7 +40,7 @@ def create(backend: str, torch: str | None = None, python: str | None = None) ->
     version or a path, else the interpreter that runs this program. HubError where uv fails.
     """
     program, place = uv.find(), environments.folder() / backend
-    with _alone(place), _terminate_like_ctrl_c():
+    with _alone(place), terminate_like_ctrl_c():
         if place.exists():
             raise ConfigError(f"env create {backend}: {place} is there; to make it anew: env remove {backend}")
         unfinished = place.with_name(f".{backend}")
@@ -99,19 +98,6 @@ def _lock(folder: int, path: Path) -> None:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ConfigError(f"{path}: another process is at work there; wait for its end") from None
-
-
-@contextmanager
-def _terminate_like_ctrl_c() -> Iterator[None]:
-    """Clean up after SIGTERM too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def remove(backend: str) -> Path:
