@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -53,8 +55,17 @@ def cores() -> int:
 
 
 def memory_gb() -> float:
-    """Memory of the machine, in units of 10**9 bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    """Memory of the machine, or what a container may use of it, in units of 10**9 bytes."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([whole, *filter(None, map(_limit, _LIMITS))]) / 1e9
+
+
+def _limit(file: Path) -> int | None:
+    """The bytes that a file of the kernel allows, None where it sets no limit."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # not there, or `max`
+        return None
 
 
 def free_disk_gb(path: str | os.PathLike[str]) -> float:

@@ -77,6 +77,7 @@ class Params(Checked):
         may_change=True,
     )
     trust_remote_code: bool = param("run Python code that comes with the model")
+    strict: bool = param("refuse a run for which memory or disk are too small; false: warn", may_change=True)
 
     num_epochs: float = param("passes over the training rows", unit="epochs", may_change=True, gt=0)
     max_steps: int | None = param(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from omegaconf import OmegaConf
@@ -22,6 +23,7 @@ from training_hub.config.compose import Composition, compose
 from training_hub.config.origin import user_keys
 from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import preflight
+from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 class Plan:
     """A run that has passed every check.
 
-    config: resolved, plain dicts and lists. start: how it begins, as things are now.
+    config: resolved, plain dicts and lists. start: how it begins, as things are now. warnings: what there is too little
+    of, a line each.
     """
 
     composition: Composition
@@ -47,6 +50,7 @@ class Plan:
     launcher: type[Launcher]
     spec: RunSpec
     start: resume.Start = resume.NEW
+    warnings: tuple[str, ...] = ()
 
 
 def composed(overrides: Sequence[str], config_dirs: Sequence[str] = (), typed_in: str = "command line") -> Composition:
@@ -73,9 +77,16 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
     if not faulty & {"adapter", "backend", *adapter.Params.model_fields}:
         faults += adapter.check(config)
+    scarce = (
+        []
+        if faults
+        else shortages(config, partial(backend.held, config, adapter), launcher.attended, not backend.cannot_resume)
+    )
+    faults += scarce if config.get("strict") else []
     if faults:
         raise ConfigError(*(composition.as_typed(text) for text in faults))
-    return Plan(composition, config, launcher, _spec(composition, config, launcher), resume.decide(composition, config))
+    spec, start = _spec(composition, config, launcher), resume.decide(composition, config)
+    return Plan(composition, config, launcher, spec, start, tuple(map(composition.as_typed, scarce)))
 
 
 class Watch(Protocol):
@@ -92,6 +103,8 @@ def run(planned: Plan, command: Sequence[str] = ()) -> TrainResult:
 
     def watch(directory: RunDir) -> Watch:
         say(f"run {directory.path}")
+        for text in planned.warnings:
+            say(f"warning: {text}")
         if planned.start != resume.NEW:
             say(planned.start.text(directory))
         return Progress(directory)

@@ -11,6 +11,7 @@ from training_hub import hardware
 from training_hub.adapters.base import OWNED, Adapter, AdapterNode
 from training_hub.errors import enumerate_names, fault
 from training_hub.interpreter import missing_requirements
+from training_hub.model_files import ITEM_SIZES, Held, Size
 from training_hub.params import Checked, Text, param
 
 Rank = Annotated[int, Field(gt=0)]
@@ -79,6 +80,15 @@ class LoRAAdapter(Adapter):
         """Settings that PEFT would ignore or fail on, and libraries that only some settings need."""
         node, python = config["adapter"], config["backend"]["python"]
         return [*_initialisation(node, python), *_quantization(node, python)]
+
+    @classmethod
+    def held(cls, config: Mapping[str, Any], size: Size) -> Held:
+        """The weights in the least type that they may be held in; the adapter is left out."""
+        bits = config["adapter"]["quantization"]
+        if bits["load_in_4bit"] or bits["load_in_8bit"]:
+            return Held(size.parameters // 2 if bits["load_in_4bit"] else size.parameters)
+        least = 2 if size.stored < 3 * size.parameters else 4  # auto: the type of the files, or float32
+        return Held(ITEM_SIZES.get(config["model"]["dtype"], least) * size.parameters)
 
 
 def _initialisation(node: Mapping[str, Any], python: str | None) -> Iterator[str]:

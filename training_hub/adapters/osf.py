@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from training_hub.adapters.base import OWNED, Adapter, AdapterNode
 from training_hub.errors import fault
+from training_hub.model_files import Held, Size
 from training_hub.params import Checked, Text, param
 
 
@@ -46,3 +47,8 @@ class OSFAdapter(Adapter):
             rule = "osft has its gradients only after the last backward pass, by when that search is over"
             faults.append(fault("recipe.ddp_find_unused_parameters", True, rule, "drop it"))
         return faults
+
+    @classmethod
+    def held(cls, config: Mapping[str, Any], size: Size) -> Held:
+        """The weights in float32; their parts, which are kept beside them, take more."""
+        return Held(4 * size.parameters)

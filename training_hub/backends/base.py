@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from training_hub import train
+from training_hub.adapters.base import Adapter
 from training_hub.interpreter import look_at, running
+from training_hub.model_files import Held, Size
 from training_hub.params import BackendNode
 from training_hub.run import TrainResult
 
@@ -71,6 +73,11 @@ class RecipeBackend(Backend):
     def check(cls, config: Mapping[str, Any]) -> list[str]:
         """What the library cannot do or is known to do wrongly with this config, one line each, in the front."""
         return []
+
+    @classmethod
+    def held(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> Held:
+        """What one process holds at least, whatever the rows are: all of it, as nothing is shared among processes."""
+        return adapter.held(config, size)
 
     @classmethod
     def interpreter(cls, config: Mapping[str, Any]) -> str:

@@ -60,6 +60,13 @@ class InstructLabTrainingBackend(ScriptBackend):
         return super().option(name.replace("_", "-") if name in _DASHED else name, value)
 
     @classmethod
+    def shards(cls, config: Mapping[str, Any]) -> int:
+        """Each machine holds all of it by default (HYBRID_SHARD); what else may be chosen shares no less."""
+        whole = config["recipe"].get("fsdp_sharding_strategy", "HYBRID_SHARD") == "HYBRID_SHARD"
+        node = config["launcher"]
+        return int(node["nproc_per_node"] if whole else node["world_size"])
+
+    @classmethod
     def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:
         """The choices of the script's option."""
         return signature.choices("instructlab.training.main_ds", "lr_scheduler", cls.search_path(config))

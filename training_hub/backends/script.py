@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from training_hub.adapters.base import Adapter
 from training_hub.backends.base import RecipeBackend
 from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.interpreter import missing_requirements
+from training_hub.model_files import ITEM_SIZES, Held, Size
 from training_hub.run import RunDir
 
 
@@ -50,6 +52,20 @@ class ScriptBackend(RecipeBackend):
         recipe = config["recipe"]
         faults = [f"recipe.{name}={recipe[name]}: {text}" for name, text in cls.broken.items() if name in recipe]
         return [*faults, *cls._scheduler(config), *cls._loggers(config), *cls._attention(config), *cls._model(config)]
+
+    @classmethod
+    def shards(cls, config: Mapping[str, Any]) -> int:
+        """Among how many processes weights, gradients and moments are shared out."""
+        return int(config["launcher"]["world_size"])
+
+    @classmethod
+    def held(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> Held:
+        """A share of all weights with gradients and moments; where only parts of them are trained, of the weights."""
+        parameters = size.parameters // cls.shards(config)
+        item_size = ITEM_SIZES.get(str(config["recipe"].get("train_dtype", "float32")), 4)
+        if config["recipe"].get("osft"):
+            return Held(parameters * item_size)
+        return Held.of_all(parameters, item_size, "adamw_torch")
 
     @classmethod
     def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:

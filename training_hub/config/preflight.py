@@ -16,12 +16,12 @@ from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.interpreter import install_command, look_at, missing_requirements, too_old
+from training_hub.model_files import hub_cache, stored_bytes
 from training_hub.params import resume_mode
 from training_hub.run import RunDir
 from training_hub.signature import constant
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 CUDA_BUILD = "install a build of torch for the driver's CUDA, see pytorch.org"
 _Check = tuple[tuple[str, ...], Callable[[], list[str]]]  # the entries that it reads, and what it finds
 
@@ -117,7 +117,7 @@ def model_faults(node: Mapping[str, Any]) -> list[str]:
         return [
             fault("model_path", path, "no such folder, and not an id on the hub", "check the path, or give ORG/NAME")
         ]
-    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") and not _in_hub_cache(path):
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") and not hub_cache(path).is_dir():
         return [
             fault(
                 "model_path", path, "no such folder, and HF_HUB_OFFLINE is set", "download it first, or give a folder"
@@ -165,12 +165,6 @@ def _cache(data: Mapping[str, Any]) -> list[str]:
     return [fault("data.cache_dir", folder, rule, "give another folder")]
 
 
-def _in_hub_cache(model_id: str) -> bool:
-    home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
-    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
-    return (cache / f"models--{model_id.replace('/', '--')}").is_dir()
-
-
 def _output(config: Mapping[str, Any]) -> list[str]:
     """The run directory must be new (or given up), writable, and have room for the model."""
     if not str(config["output_dir"] or "").strip():
@@ -205,8 +199,7 @@ def _checkpoint_gb(config: Mapping[str, Any]) -> float:
     folder = Path(config["model"]["path"]).expanduser()
     if not config.get("save_final_checkpoint", True) or not folder.is_dir():
         return small_gb
-    weights = next((files for pattern in _WEIGHTS if (files := list(folder.glob(pattern)))), [])
-    return small_gb + sum(file.stat().st_size for file in weights) / 1e9
+    return small_gb + stored_bytes(str(folder)) / 1e9
 
 
 def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[str], launcher: Any) -> list[str]:

@@ -20,6 +20,7 @@ def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     lines = [f"# {choices['algorithm']} on {choices['backend']}, launcher {choices['launcher']}", ""]
     lines += ["run directory", f"  {spec.run_dir}  ({hardware.free_disk_gb(spec.run_dir):.1f} GB free)"]
     lines += [f"  {planned.start.text(RunDir(spec.run_dir))}"] * (planned.start != resume.NEW) + [""]
+    lines += ["warnings", *(f"  {text}" for text in planned.warnings), ""] if planned.warnings else []
     lines += ["environment", *(f"  {name}={value}" for name, value in spec.env.items()), ""]
     lines += ["command", *(f"  {shlex.join(command)}" for command in spec.commands), ""]
     if script := planned.launcher.plan(spec):
