@@ -158,6 +158,13 @@ def test_a_completed_run_has_nothing_left_to_do(stopped: Stopped, capsys: pytest
     assert run.manifest.read_bytes() == before
 
 
+def test_what_a_further_machine_does_the_first_one_decides(stopped: Stopped) -> None:
+    typed = ("nnodes=2", "node_rank=1", "master_addr=node0", "effective_batch_size=8")
+    assert planned("resume=must", *typed).start == resume.NEW
+    stopped(*typed, steps=(), status="completed")
+    assert planned("resume=must", *typed).start == resume.Start(goes_on=True)
+
+
 def test_a_completed_run_can_be_made_longer(stopped: Stopped) -> None:
     stopped(status="completed")
     start = planned("resume=auto", "num_epochs=2").start
@@ -218,15 +225,23 @@ def test_another_algorithm_is_named_and_nothing_else(stopped: Stopped) -> None:
     ]
 
 
-@pytest.mark.parametrize("backend", ["mini-trainer", "instructlab-training"])
-def test_a_backend_that_cannot_go_on_says_why(stopped: Stopped, backend: str) -> None:
-    pytest.importorskip({"mini-trainer": "mini_trainer"}.get(backend, "instructlab.training"))
-    typed = (f"backend={backend}", "backend.needs_gpu=false")
+def test_a_backend_that_cannot_go_on_says_why(stopped: Stopped) -> None:
+    pytest.importorskip("mini_trainer")
+    typed = ("backend=mini-trainer", "backend.needs_gpu=false")
     assert planned("resume=auto", *typed).start == resume.NEW
     stopped(*typed)
     [fault] = faults("resume=auto", *typed)
-    assert fault.startswith(f"resume=auto: backend={backend} cannot go on: ")
+    assert fault.startswith("resume=auto: backend=mini-trainer cannot go on: ")
     assert fault.endswith("; start it anew with overwrite=true")
+
+
+def test_instructlab_training_goes_on_where_it_kept_its_state(stopped: Stopped) -> None:
+    pytest.importorskip("instructlab.training")
+    typed = ("backend=instructlab-training", "backend.needs_gpu=false", "max_seq_len=64")
+    stopped(*typed)
+    start = planned("resume=must", "checkpoint_at_epoch=true", "num_epochs=2", *typed).start
+    assert start.checkpoint is not None
+    assert start.checkpoint.step == 20
 
 
 def test_the_path_of_a_run_is_enough(stopped: Stopped) -> None:

@@ -70,7 +70,7 @@ def decide(composition: Composition, config: Mapping[str, Any]) -> Start:
         return _from_path(composition, config, mode)
     if run.exists():
         return _go_on(composition, config, mode, run)
-    if mode == "must":
+    if mode == "must" and not config["launcher"].get("node_rank"):
         raise ConfigError(fault("resume", mode, f"no run in output_dir={run.path}", "give the output_dir of a run"))
     return NEW
 
@@ -102,6 +102,8 @@ def _go_on(composition: Composition, config: Mapping[str, Any], mode: str, run: 
     """Go on with the run in output_dir."""
     before, result = run.read_config(), run.read_result()
     _refuse_changes(composition, config, before, run.read_manifest(), run.path)
+    if config["launcher"].get("node_rank"):  # the first machine knows, and tells the workers of all
+        return Start(goes_on=True)
     completed = result is not None and result.status == "completed"
     if completed and all(before.get(key) == config.get(key) for key in _LENGTH):
         return Start(done=result)

@@ -38,7 +38,13 @@ RUNS = {
     "mini-trainer, two": ["backend=mini-trainer", *TWO],
     "osft": SPLIT,
     "osft, two": [*SPLIT, *TWO],
-    "instructlab": ["backend=instructlab-training", "logger=[jsonl,tensorboard]"],
+    "instructlab": ["backend=instructlab-training", "logger=[jsonl,tensorboard]", "checkpoint_at_epoch=true"],
+    "instructlab, on": [
+        "backend=instructlab-training",
+        "logger=[jsonl,tensorboard]",
+        "checkpoint_at_epoch=true",
+        "resume=instructlab/checkpoints/checkpoint-1",
+    ],
     "instructlab, two": ["backend=instructlab-training", *TWO],
     "instructlab, documents": ["backend=instructlab-training", "weight_decay=0.0", *DOCUMENTS],
 }

@@ -135,6 +135,19 @@ def test_instructlab_writes_for_tensorboard_where_it_is_asked_to(runs: Runs) -> 
     assert list(runs("instructlab").path.rglob("events.out.tfevents.*"))
 
 
+def test_instructlab_goes_on_from_the_end_of_an_epoch_to_the_same_end(runs: Runs) -> None:
+    whole, run = runs("instructlab"), runs("instructlab, on")
+    clocked = {"seconds", "tokens_per_second"}
+    rows, expected = (
+        [{key: row[key] for key in row.keys() - clocked} for row in each.read_metrics()] for each in (run, whole)
+    )
+    assert rows == expected
+    found, weights_of_whole = weights(run.final_checkpoint), weights(whole.final_checkpoint)
+    assert all(found[key].equal(weights_of_whole[key]) for key in found)
+    assert "going on from step 1: " in run.log.read_text()
+    assert sorted(path.name for path in run.checkpoints.glob("checkpoint-*")) == [f"checkpoint-{n}" for n in (1, 2, 3)]
+
+
 @pytest.mark.parametrize("name", [*SCRIPTS, "instructlab, documents"])
 def test_every_argument_arrives_in_the_librarys_own_parser(runs: Runs, name: str) -> None:
     run = runs(name)

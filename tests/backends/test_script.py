@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from training_hub.checkpoints import latest_checkpoint
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.run import RunDir
 from training_hub.workers.instructlab_training import InstructLabTraining
@@ -19,6 +21,7 @@ from training_hub.workers.mini_trainer import MiniTrainer
 from training_hub.workers.script import checkpoints, course, rows
 from training_hub.workers.script.follow import Follower
 from training_hub.workers.script.process import Script, machine, trigger_name
+from training_hub.workers.script.states import States
 
 MINI = {
     "_target_": "mini_trainer.train", "max_tokens_per_gpu": 64, "batch_size": 4, "max_epochs": 2, "max_steps": 0,
@@ -148,6 +151,99 @@ def test_what_an_earlier_script_left_is_removed_and_nothing_else(run: RunDir) ->
     checkpoints.clear(run)
     assert list(run.library.iterdir()) == []
     assert (run.checkpoints / "kept").exists()
+
+
+def instructlab(step: int, per_epoch: int = 2) -> str:
+    """A line of instructlab-training's metrics, of a step since its script began."""
+    line = {
+        "step": step, "num_epoch_steps": per_epoch, "lr": 0.1 * step, "gradnorm": None, "avg_loss": 1 / step,
+        "num_tokens_rank0": 30, "num_loss_counted_tokens": 10, "batch_size": 5, "overall_throughput": 2.5,
+        "samples_seen": 5 * step, "timestamp": f"2026-01-01T00:00:{2 * step:02}",
+    }  # fmt: skip
+    return json.dumps(line) + "\n"
+
+
+def full_state(run: RunDir, epoch: int, *names: str) -> None:
+    """What instructlab-training's script saves at the end of an epoch, as far as it got."""
+    folder = run.library / "full_state" / f"epoch_{epoch}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        with zipfile.ZipFile(folder / name, "w") as file:
+            file.writestr("data", "numbers")
+
+
+def states(run: RunDir, limit: int | None = None) -> States:
+    report = {"train": {"fingerprint": "f", "rows": 10, "tokens": 60, "trained_tokens": 20}}
+    config = {"launcher": {"world_size": 2}, "data": {"path": "rows.jsonl"}, "backend": {"save_total_limit": limit}}
+    library = InstructLabTraining(INSTRUCTLAB)
+    return States(run, config, library, Follower(run, library), report)
+
+
+STATE = ("optimizer.bin", "random_states_0.pkl", "random_states_1.pkl", "training_metadata.json")
+
+
+def test_a_full_state_becomes_a_checkpoint_when_every_process_has_written_its_part(run: RunDir) -> None:
+    script, log = states(run), run.library / InstructLabTraining.metrics
+    log.write_text(instructlab(1) + instructlab(2))
+    for number in range(len(STATE)):
+        full_state(run, 0, *STATE[:number])
+        script.poll()
+        assert latest_checkpoint(run).newest is None
+    full_state(run, 0, *STATE)
+    script.poll()
+    found = latest_checkpoint(run, thorough=True).newest
+    assert found is not None
+    assert (found.step, found.facts["epochs"], found.facts["rows"]["rows"]) == (2, 1, 10)
+
+
+def test_a_full_state_in_the_middle_of_an_epoch_is_no_checkpoint(run: RunDir) -> None:
+    script = states(run)
+    (run.library / InstructLabTraining.metrics).write_text(instructlab(1))
+    full_state(run, 0, *STATE)
+    script.poll()
+    assert latest_checkpoint(run).newest is None
+
+
+def test_no_more_full_states_are_kept_than_asked_for(run: RunDir) -> None:
+    script, text = states(run, limit=1), ""
+    for epoch in range(3):
+        text += instructlab(2 * epoch + 1) + instructlab(2 * epoch + 2)
+        (run.library / InstructLabTraining.metrics).write_text(text)
+        full_state(run, epoch, *STATE)
+        script.poll()
+    assert [path.name for path in run.checkpoints.iterdir()] == ["checkpoint-6"]
+
+
+def test_a_script_that_goes_on_finds_the_state_and_what_was_counted(run: RunDir) -> None:
+    before, log = states(run), run.library / InstructLabTraining.metrics
+    log.write_text(instructlab(1) + instructlab(2))
+    full_state(run, 0, *STATE)
+    before.poll()
+    log.write_text(instructlab(1) + instructlab(2) + instructlab(3))  # and dies
+    before.poll()
+    save(run, "samples_10", "samples_15")
+    checkpoint = checkpoints.begin(run)
+    assert (run.checkpoints / "samples_10").is_dir()
+    assert not (run.checkpoints / "samples_15").exists()
+    after = states(run)
+    after.go_on(checkpoint, 6)
+    assert {path.name for path in (run.library / "full_state" / "epoch_0").iterdir()} >= set(STATE)
+    log.write_text(instructlab(1) + instructlab(2))
+    after.poll()
+    found = run.read_metrics()
+    assert [row["step"] for row in found] == [1, 2, 3, 4]
+    assert [row["epoch"] for row in found] == [0.5, 1, 1.5, 2]
+    assert [row["tokens"] for row in found] == [30, 60, 90, 120]
+    assert [row["seconds"] for row in found] == [2, 4, 6, 8]
+    assert [row["lr"] for row in found][1:3] == [0.1, 0.2]
+
+
+def test_a_run_that_has_no_state_begins_again(run: RunDir) -> None:
+    run.append_metrics(step=1, loss=1.0)
+    full_state(run, 0, *STATE)
+    assert checkpoints.begin(run) is None
+    assert run.read_metrics() == []
+    assert list(run.library.iterdir()) == []
 
 
 LOG = """[rank0]: Traceback (most recent call last):

@@ -100,6 +100,17 @@ def test_a_sweep_whose_process_was_killed_goes_on(quick: list[str], tmp_path: Pa
     assert (status, rows(sweep, "status")) == (0, [("completed",)] * 2), shown
 
 
+@pytest.mark.needs("mini_trainer")
+def test_a_run_that_cannot_go_on_begins_anew_and_the_sweep_goes_on(quick: list[str], tmp_path: Path) -> None:
+    words = [*quick, "backend=mini-trainer", "backend.needs_gpu=false", "lr=1e-3,3"]
+    assert finish(words, tmp_path)[0] == 1
+    status, shown = finish([*words, "resume=true"], tmp_path)
+    assert (status, "1 of 2 runs to start\nlr=3: begins anew, backend=mini-trainer cannot go on" in shown) == (
+        1,
+        True,
+    ), shown
+
+
 def test_cancel_takes_the_folder_of_a_sweep(quick: list[str], tmp_path: Path) -> None:
     words = [*quick, "max_steps=1000", "seed=1,2"]
     sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
@@ -113,14 +124,21 @@ def test_cancel_takes_the_folder_of_a_sweep(quick: list[str], tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.needs("optuna")
 def test_optuna_goes_on_with_its_study(quick: list[str], tmp_path: Path) -> None:
-    sweep = SweepDir(tmp_path / "swept")
-    status, shown = finish([*quick, *OPTUNA, "hydra.sweeper.n_trials=2"], tmp_path)
+    sweep, words = SweepDir(tmp_path / "swept"), [*quick, *OPTUNA, "max_steps=40"]
+    process = start([*words, "hydra.sweeper.n_trials=2"], tmp_path)
+    wait_for(lambda: list(sweep.path.glob("*/metrics.jsonl")))
+    process.kill()  # in the middle of the first trial
+    process.communicate()
+    [half_way] = [RunDir(file.parent) for file in sweep.path.glob("*/metrics.jsonl")]
+    assert half_way.read_result() is None
+    status, shown = finish([*words, "hydra.sweeper.n_trials=2", "resume=auto"], tmp_path)
     assert (status, len(rows(sweep, "lr"))) == (0, 2), shown
-    status, shown = finish([*quick, *OPTUNA, "hydra.sweeper.n_trials=3", "resume=auto"], tmp_path)
+    assert half_way.read_manifest()["status"] == "completed"
+    status, shown = finish([*words, "hydra.sweeper.n_trials=3", "resume=auto"], tmp_path)
     assert (status, len(rows(sweep, "lr"))) == (0, 3), shown
     best = min(float(loss) for (loss,) in rows(sweep, "eval_loss"))
     assert f"Best value: {best}" in shown
-    status, shown = finish([*quick, *OPTUNA, "seed=5", "resume=auto"], tmp_path)
+    status, shown = finish([*words, "seed=5", "resume=auto"], tmp_path)
     assert (status, "holds another sweep" in shown) == (2, True)
 
 

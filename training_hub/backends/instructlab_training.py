@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from training_hub import signature
 from training_hub.backends.script import ScriptBackend, holds_out
 from training_hub.errors import fault
+from training_hub.params import BackendNode, param
 from training_hub.run import RunDir
 
 _LORA = "the script cannot import it beside trl>=1.16; use algorithm=lora_sft"
@@ -16,11 +17,17 @@ _DEAD = "the script never reads it; drop it"
 _DASHED = ("model_class", "block_size", "document_column_name", "chat_tmpl_path")
 
 
+class InstructLabTrainingNode(BackendNode):
+    """`backend`: what the worker does beside the library's own arguments."""
+
+    save_total_limit: int | None = param("full states of the trainer to keep; null: all", may_change=True, gt=0)
+
+
 class InstructLabTrainingBackend(ScriptBackend):
     """Trains with instructlab-training's `main_ds.py` on one or many CUDA GPUs."""
 
     name: ClassVar[str] = "instructlab-training"
-    cannot_resume: ClassVar[str] = "its script keeps no state of the trainer unless it is told to"
+    Node: ClassVar[type[BackendNode]] = InstructLabTrainingNode
     loggers: ClassVar[tuple[str, ...]] = ("jsonl", "tensorboard")
     without_flash: ClassVar[str] = "sdpa instead, and one process only"
     owned: ClassVar[Mapping[str, str]] = {

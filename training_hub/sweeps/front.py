@@ -12,15 +12,13 @@ from training_hub.run import RunDir
 from training_hub.state import states
 from training_hub.sweep_dir import Job, SweepDir, outcome
 from training_hub.sweeps.array import run_array
-from training_hub.sweeps.board import Board
+from training_hub.sweeps.board import Board, named
 from training_hub.sweeps.expand import Asked, read
 from training_hub.sweeps.find import find
 from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.queue import STOPPED, Queue
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.watch import watch
-
-GO_ON = ("resume=auto",)
 
 
 def run_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
@@ -73,7 +71,7 @@ def _again(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir] | None:
         rule = f"no such sweep in {asked.output_dir or default.parent}"
         raise ConfigError(fault("resume", "must", rule, "give its folder with output_dir="))
     if directory is not None:
-        planner.check(_parted(directory, jobs)[0], directory.path, *GO_ON)
+        planner.check(_parted(directory, jobs)[0], directory.path)
     return (jobs, directory) if directory else None
 
 
@@ -88,7 +86,10 @@ def _parted(directory: SweepDir, jobs: Sequence[Job]) -> tuple[list[Job], list[J
 
 def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: int | None) -> int:
     def plan(job: Job) -> train.Plan:
-        return planner.plan(job, directory.path, *(GO_ON if directory.run_of(job).exists() else ()))
+        planned = planner.plan(job, directory.path)
+        if "overwrite=true" in planned.composition.overrides:
+            say(f"{named(job)}: begins anew, backend={planned.composition.choices['backend']} cannot go on")
+        return planned
 
     left, going = _parted(directory, jobs)
     board = Board(directory, jobs)

@@ -18,6 +18,7 @@ from training_hub.config.origin import user_keys
 from training_hub.config.variants import Variants
 from training_hub.errors import ConfigError, fault
 from training_hub.params import Params, aliases
+from training_hub.run import RunDir
 from training_hub.sweep_dir import Job
 
 _NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "strict", "launcher")
@@ -50,13 +51,20 @@ class Planner:
 
         return _once(_each(every, check))
 
-    def check(self, jobs: Iterable[Job], folder: Path, *further: str) -> None:
+    def check(self, jobs: Iterable[Job], folder: Path) -> None:
         """ConfigError with the faults of all jobs, each once."""
-        _each(jobs, lambda job: self.plan(job, folder, *further))
+        _each(jobs, lambda job: self.plan(job, folder))
 
-    def plan(self, job: Job, folder: Path, *further: str) -> train.Plan:
-        """The plan of a job in its folder of the sweep's, with further settings. ConfigError with every fault."""
-        return _plan(job, self._variants.compose([*job.overrides, *further]), folder)
+    def plan(self, job: Job, folder: Path) -> train.Plan:
+        """The plan of a job in its folder of the sweep's. ConfigError with every fault.
+
+        One that was begun there goes on, or begins anew where its backend cannot go on.
+        """
+        composition = self._variants.compose(job.overrides)
+        if RunDir(folder / job.name).exists():
+            anew = catalogue.backend_of(composition).cannot_resume
+            composition = self._variants.compose([*job.overrides, "overwrite=true" if anew else "resume=auto"])
+        return _plan(job, composition, folder)
 
     def attended(self, job: Job) -> bool:
         """Whether runs end with the process that launched them."""

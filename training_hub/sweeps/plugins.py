@@ -29,7 +29,7 @@ from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.expand import Asked, plugin_of, read
-from training_hub.sweeps.front import GO_ON, new_directory
+from training_hub.sweeps.front import new_directory
 from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.study import study_settings
@@ -131,7 +131,7 @@ def job(cfg: DictConfig, folder: Path, swept: Sequence[str], config_dirs: Sequen
     run = directory.run_of(this)
     if outcome(run)["status"] != "completed":
         try:
-            train.run(planner.plan(this, folder, *(GO_ON if run.exists() else ())), command_line())
+            train.run(planner.plan(this, folder), command_line())
         except RunInterrupted as error:
             print(error, file=sys.stderr, flush=True)
             raise SystemExit(error.exit_status) from None

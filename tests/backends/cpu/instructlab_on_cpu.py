@@ -27,8 +27,10 @@ def prepare_model(self, prepared, *rest, **named):
 accelerate.Accelerator.prepare_model = prepare_model
 
 genuine_state_dict = accelerate.Accelerator.get_state_dict
-# FSDP gives the weights their own names, DistributedDataParallel puts `module.` before them.
-accelerate.Accelerator.get_state_dict = lambda self, whole, unwrap=True: genuine_state_dict(self, whole.module)
+# FSDP gives the weights of a model to save their own names, DistributedDataParallel puts `module.` before them.
+accelerate.Accelerator.get_state_dict = lambda self, whole, unwrap=True: genuine_state_dict(
+    self, whole if isinstance(whole, torch.nn.Module) else whole.module
+)
 
 genuine_loader = sampler.get_data_loader
 sampler.get_data_loader = lambda **named: genuine_loader(**named | {"num_workers": 0})

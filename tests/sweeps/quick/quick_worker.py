@@ -9,7 +9,7 @@ from typing import Any
 from training_hub.run import RunDir
 
 
-def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
+def train(run: RunDir, config: dict[str, Any], *_script: str) -> dict[str, Any]:
     lr, steps = float(config["lr"]), int(config["max_steps"])
     if lr > 1:
         raise ValueError("that is too much")

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from math import inf
 from pathlib import Path
 
+from training_hub.checkpoints import Checkpoint
 from training_hub.run import RunDir
+from training_hub.workers import going_on
+
+
+def begin(run: RunDir) -> Checkpoint | None:
+    """Clear away what an earlier script left, but for the models of epochs that are not trained again.
+
+    Returns the checkpoint to go on from.
+    """
+    found = going_on.find(run)
+    if found:
+        gather(run, ended=False, until=going_on.counted(found)["samples"])
+    clear(run)
+    return found
 
 
 def clear(run: RunDir) -> None:
@@ -15,24 +30,26 @@ def clear(run: RunDir) -> None:
     run.library.mkdir(exist_ok=True)
 
 
-def gather(run: RunDir, ended: bool) -> Path | None:
+def gather(run: RunDir, ended: bool, until: float = inf) -> Path | None:
     """Move the models in Hugging Face format to `checkpoints/`, and drop the rows; returns the last model, or None.
 
-    ended: the last one is the model after the last step, and becomes `checkpoints/final`.
+    ended: the last one is the model after the last step, and becomes `checkpoints/final`. until: samples, those that
+    have seen more stay.
     """
     shutil.rmtree(run.prepared, ignore_errors=True)
-    found = sorted((run.library / "hf_format").glob("*/config.json"), key=lambda file: _age(file.parent.name))
+    saved = (file.parent for file in (run.library / "hf_format").glob("*/config.json"))
+    found = sorted((path for path in saved if _age(path.name)[0] <= until), key=lambda path: _age(path.name))
     moved = None
-    for number, file in enumerate(found, 1):
-        place = run.final_checkpoint if ended and number == len(found) else run.checkpoints / file.parent.name
+    for number, path in enumerate(found, 1):
+        place = run.final_checkpoint if ended and number == len(found) else run.checkpoints / path.name
         shutil.rmtree(place, ignore_errors=True)
-        moved = file.parent.rename(place)
+        moved = path.rename(place)
     return moved
 
 
 def _age(name: str) -> tuple[float, bool]:
     """`samples_800.0` comes after `samples_400`, and after `samples_800.0_best_val_loss`; `last_epoch` is the last."""
     if not name.startswith("samples_"):
-        return float("inf"), True
+        return inf, True
     samples, _, suffix = name.removeprefix("samples_").partition("_")
     return float(samples), not suffix

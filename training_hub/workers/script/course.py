@@ -15,6 +15,7 @@ from training_hub.workers.script import checkpoints, rows
 from training_hub.workers.script.follow import Follower
 from training_hub.workers.script.library import Library
 from training_hub.workers.script.process import Ended, Script, machine
+from training_hub.workers.script.states import States
 from training_hub.workers.tokenizer import load as load_tokenizer
 
 
@@ -25,16 +26,17 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
     script failed or its loss is no number any more.
     """
     first = machine(command) == 0
-    if first:
-        checkpoints.clear(run)
+    checkpoint = checkpoints.begin(run) if first else None
     data = prepare(load_tokenizer(config["model"]), config["data"])
     fits(data, library)
     rows.write(run, data)
     steps = library.total_steps(len(data.train))
     follower = Follower(run, library)
+    states = States(run, config, library, follower, data.report)
     if first:
         describe(run, config, data, library, steps)
-    ended = run_script(run, command, library, follower.poll if first else lambda: None)
+        states.go_on(checkpoint, steps)
+    ended = run_script(run, command, library, states.poll if first else lambda: None)
     unfinished = ended.asked and not 0 < steps <= follower.step
     if ended.status and not unfinished:
         raise RunFailed(f"{library.module} ended with exit status {ended.status}: {cause(run)}")

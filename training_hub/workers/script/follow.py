@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 from training_hub.errors import RunFailed
 from training_hub.run import RunDir
 from training_hub.workers.script.library import Library, Row
 
+_KEPT = ("step", "samples", "rows", "first_loss", "final_loss", "seconds")
+
 
 class Follower:
-    """Reads what is new in the library's file. step: optimizer steps seen."""
+    """Reads what is new in the library's file. step: optimizer steps seen; rows: of metrics.
+
+    at_epoch: by the number of epochs done, what had been counted then.
+    """
 
     def __init__(self, run: RunDir, library: Library) -> None:
         self._run, self._library = run, library
         self._file = run.library / library.metrics
         self._read = 0
-        self._losses: list[float] = []
         self._eval: tuple[float, float] | None = None
-        self._seconds = 0.0
-        self.step = 0
+        self.first_loss: float | None = None
+        self.final_loss: float | None = None
+        self.seconds = 0.0
+        self.step = self.samples = self.rows = 0
+        self.at_epoch: dict[int, dict[str, Any]] = {}
+
+    def state(self) -> dict[str, Any]:
+        """What has been counted, for a checkpoint."""
+        return {name: getattr(self, name) for name in _KEPT} | {"library": self._library.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's state. What was written after it is cut off."""
+        for name in _KEPT:
+            setattr(self, name, state[name])
+        self._library.restore(state["library"], self.step)
+        self._run.cut_back(self.rows, 0)
 
     def poll(self) -> None:
         """Carry over every line that is complete. RunFailed where a loss is not finite."""
@@ -40,19 +59,24 @@ class Follower:
         if loss is not None:
             if not math.isfinite(loss):
                 raise RunFailed(f"loss={loss}: not a number at step {self.step}; lower lr")
-            self._losses.append(loss)
-            self._seconds = row["seconds"] or 0.0
+            self.first_loss = loss if self.first_loss is None else self.first_loss
+            self.final_loss = loss
+            self.seconds, self.samples = row["seconds"] or 0.0, int(row["samples"] or 0)
         if evaluated is not None:
             self._eval = (self.step, evaluated)
         self._run.append_metrics(**row)
+        self.rows += 1
+        epochs = float(row["epoch"] or 0)
+        if epochs.is_integer():
+            self.at_epoch[int(epochs)] = self.state()
 
     def final(self, total_steps: int) -> dict[str, float]:
         """The final numbers of the run."""
         found: dict[str, float] = {"steps": self.step, "tokens": self._library.tokens}
-        if self._losses:
-            found |= {"first_loss": self._losses[0], "final_loss": self._losses[-1]}
-        if self._seconds > 0:
-            found["tokens_per_second"] = self._library.tokens / self._seconds
+        if self.first_loss is not None and self.final_loss is not None:
+            found |= {"first_loss": self.first_loss, "final_loss": self.final_loss}
+        if self.seconds > 0:
+            found["tokens_per_second"] = self._library.tokens / self.seconds
         if self._eval is not None and self._eval[0] == total_steps:
             found["eval_loss_after"] = self._eval[1]
         return found

@@ -17,11 +17,9 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from training_hub import checkpoints
 from training_hub.checkpoints import Checkpoint
-from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
+from training_hub.workers import going_on
 from training_hub.workers.trl.progress import Progress
-
-PROGRESS = "progress.json"
 
 
 class Checkpointing(Trainer):
@@ -53,7 +51,7 @@ class Checkpointing(Trainer):
         if self.state.best_global_step == self.state.global_step:
             self.state.best_model_checkpoint = str(place)
             self.state.save_to_json(str(unfinished / TRAINER_STATE_NAME))
-        (unfinished / PROGRESS).write_text(json.dumps(counted))
+        (unfinished / going_on.PROGRESS).write_text(json.dumps(counted))
         checkpoints.sync(self.run.metrics)
         step, full = self.state.global_step, not self.args.save_only_model
         checkpoints.seal(unfinished, step=step, full=full, world_size=self.accelerator.num_processes, **self.facts)
@@ -63,46 +61,9 @@ class Checkpointing(Trainer):
 
 
 def find(run: RunDir) -> Checkpoint | None:
-    """The checkpoint that all ranks go on from, None for the beginning; the process group must be there.
-
-    Newer ones that are torn are set aside, with the reason in the log.
-    """
+    """The checkpoint that all ranks go on from, None for the beginning; the process group must be there."""
     found: list[Checkpoint | None] = [None]
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
-        found = [_find(run)]
+        found = [going_on.find(run)]
     broadcast_object_list(found)
     return found[0]
-
-
-def _find(run: RunDir) -> Checkpoint | None:
-    checkpoints.clear_unfinished(run)
-    search = checkpoints.latest_checkpoint(run, thorough=True)
-    for path, reason in search.refused.items():
-        aside = checkpoints.set_aside(path, "torn")
-        print(f"{path.name}: {reason}; nothing goes on from it, it is {aside.name} now", flush=True)
-    if search.newest is None:
-        run.cut_back(0, 0)
-    else:
-        print(f"going on from step {search.newest.step}: {search.newest.path}", flush=True)
-    return search.newest
-
-
-def counted(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What the run had counted and measured."""
-    loaded: dict[str, Any] = json.loads((checkpoint.path / PROGRESS).read_text())
-    return loaded
-
-
-def rows_of(report: dict[str, Any]) -> dict[str, Any]:
-    """What tells the rows that are trained on from others."""
-    return {name: report["train"][name] for name in ("fingerprint", "rows", "tokens", "trained_tokens")}
-
-
-def check(checkpoint: Checkpoint, facts: dict[str, Any], data_path: str, total_steps: int) -> None:
-    """ConfigError where the rows are not those that the run began with, or where it is past its end."""
-    if checkpoint.facts["rows"] != facts["rows"]:
-        rule = "not the rows that the run began with"
-        raise ConfigError(fault("data_path", data_path, rule, "give those, or choose another output_dir"))
-    if checkpoint.step > total_steps:
-        rule = f"the run has trained {checkpoint.step} steps already, more than the {total_steps} in all"
-        raise ConfigError(fault("num_epochs or max_steps", total_steps, rule, "give more"))

@@ -12,6 +12,7 @@ from transformers.utils import logging
 from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.run import RunDir
+from training_hub.workers import going_on
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.trl import adapter, answers, attention, checkpointing, models, outcome, settle
 from training_hub.workers.trl.steps import Steps
@@ -127,16 +128,14 @@ def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: Steps, 
         trainer.complete_gradients = partial(method.complete_gradients, loaded.model)
     stop.accelerator, stop.progress = trainer.accelerator, trainer.progress
     loaded.settled["attention"] = loaded.plain.config._attn_implementation
-    manifest = run.read_manifest()
-    origin = {name: manifest.get(name) for name in ("algorithm", "backend", "model") if manifest.get(name)}
-    trainer.facts = {"origin": origin, "rows": checkpointing.rows_of(loaded.data.report), "config": config}
+    trainer.facts = going_on.facts(run, config, loaded.data.report)
     outcome.describe(run, trainer, loaded.settled, loaded.data.report)
 
 
 def _go_on(config: dict[str, Any], trainer: Steps, checkpoint: Checkpoint) -> None:
     """Train from a checkpoint on. ConfigError where it does not fit."""
-    checkpointing.check(checkpoint, trainer.facts, config["data"]["path"], outcome.total_steps(trainer))
-    state = checkpointing.counted(checkpoint)
+    going_on.check(checkpoint, trainer.facts, config["data"]["path"], outcome.total_steps(trainer))
+    state = going_on.counted(checkpoint)
     trainer.args.eval_on_start = state["eval_due"] and trainer.eval_rows is not None
     trainer.progress.restore(state)
     trainer.train(resume_from_checkpoint=str(checkpoint.path))
