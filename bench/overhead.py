@@ -46,7 +46,11 @@ def main() -> None:
     options = parse()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = options.model or make_model(folder / "model")
+        model = options.model or folder / "model"
+        if not options.model:
+            subprocess.run(
+                [sys.executable, ROOT / "scripts" / "random_model.py", model], check=True, capture_output=True
+            )
         data = options.data or ROOT / "examples" / "quickstart" / "train.jsonl"
         (folder / "plain.py").write_text(PLAIN)
         times: dict[str, list[float]] = {"plain TRL script": [], "training_hub": []}
@@ -104,30 +108,6 @@ def report(times: dict[str, list[float]]) -> None:
         print(f"{label:<20}{statistics.median(values):>10.2f}{min(values):>10.2f}{max(values):>10.2f}")
     ours_s, plain_s = statistics.median(times["training_hub"]), statistics.median(times["plain TRL script"])
     print(f"difference          {ours_s - plain_s:>+10.2f} s ({(ours_s / plain_s - 1) * 100:+.1f} %)")
-
-
-def make_model(folder: Path) -> Path:
-    """A random Llama of 60,000 parameters with a tokenizer that knows bytes."""
-    code = """
-import sys, torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-bpe = Tokenizer(models.BPE({"<pad>": 0, "</s>": 1} | {letter: 2 + k for k, letter in enumerate(alphabet)}, []))
-bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="</s>", pad_token="<pad>")
-tokenizer.chat_template = (
-    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + eos_token }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
-)
-torch.manual_seed(0)
-config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-    num_attention_heads=4, num_key_value_heads=2, eos_token_id=1, pad_token_id=0)
-LlamaForCausalLM(config).save_pretrained(sys.argv[1])
-tokenizer.save_pretrained(sys.argv[1])
-"""
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True)
-    return folder
 
 
 if __name__ == "__main__":

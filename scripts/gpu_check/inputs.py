@@ -8,39 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-SIZES = {
-    "tiny": {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4},
-    "1b": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32},
-}
-VOCABULARY = {"tiny": 260, "1b": 128_256}
-
-MODEL = """
-import json, sys, torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-folder, shape, vocabulary = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
-alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-bpe = Tokenizer(models.BPE({"<pad>": 0, "</s>": 1} | {letter: 2 + k for k, letter in enumerate(alphabet)}, []))
-bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="</s>", pad_token="<pad>")
-tokenizer.chat_template = (
-    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + eos_token }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
-)
-torch.manual_seed(0)
-config = LlamaConfig(vocab_size=vocabulary, num_key_value_heads=shape["num_attention_heads"] // 4, eos_token_id=1,
-    pad_token_id=0, bos_token_id=None, max_position_embeddings=8192, tie_word_embeddings=False, **shape)
-with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-    model = LlamaForCausalLM(config)
-model.to(torch.bfloat16).save_pretrained(folder)
-tokenizer.save_pretrained(folder)
-"""
+RANDOM_MODEL = Path(__file__).resolve().parents[1] / "random_model.py"
 
 
 def make_model(folder: Path, size: str) -> Path:
     """A random Llama, and a tokenizer with one token for a byte."""
-    words = [str(folder), json.dumps(SIZES[size]), str(VOCABULARY[size])]
-    subprocess.run([sys.executable, "-c", MODEL, *words], check=True, capture_output=True)
+    command = [sys.executable, RANDOM_MODEL, folder, f"--size={size}"]
+    subprocess.run(command, check=True, capture_output=True)
     return folder
 
 
