@@ -203,3 +203,15 @@ def test_another_run_adopts_a_checkpoint_without_copying_it(run: RunDir, save: S
     assert other.read_metrics() == run.read_metrics()
     run.create({}, [], {"status": "running"})
     assert newest(other) == 4
+
+
+def test_who_may_read_a_new_file_may_read_a_published_one(run: RunDir) -> None:
+    unfinished = run.unfinished / "final"
+    (unfinished / "part").mkdir(parents=True)
+    for name in ("model.safetensors", "part/other.safetensors"):
+        (unfinished / name).touch(mode=0o600)
+    checkpoints.publish(unfinished, run.final_checkpoint)
+    usual = unfinished.parent.parent / "usual"
+    usual.touch()
+    modes = {path.stat().st_mode for path in run.final_checkpoint.rglob("*.safetensors")}
+    assert modes == {usual.stat().st_mode}
