@@ -1,11 +1,12 @@
 """SIGKILL at every file boundary of a save, and at random moments of a run: does what goes on end where it should?
 
-    python bench/kill.py [--kills 50] [--whole 6] [--boundaries N] [--cells sft,lora_sft,dpo,osft] [--save-steps 5]
+    python bench/kill.py [--kills 50] [--whole 6] [--slurm 0] [--boundaries N] [--cells sft,lora_sft,dpo,osft]
 
 A tiny model; the boundaries with the first cell, since what saves is the same for all. Each life of a run is a process
 of its own that really dies of SIGKILL and leaves no chance to clean up. Two kinds of lives: the worker, forked from a
 process that has imported the libraries (a second or less, so there can be many), and, `--whole` of them, the whole
-command line, front, worker and all, by `resume=auto`.
+command line, front, worker and all, by `resume=auto`. With `--slurm N` as many deaths of jobs of the SLURM that answers
+here, in each of the ways of kill_slurm.py; its nodes must be this machine.
 
 After each death the run goes on until it ends; then its weights must be those of a run that was left alone, bit for
 bit, its metrics the same rows, and no life may have lost more steps than lie between two checkpoints.
@@ -36,6 +37,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench import kill_slurm  # noqa: E402
 from bench.overhead import make_model  # noqa: E402
 from training_hub import checkpoints, provenance, train, worker  # noqa: E402
 from training_hub.run import RunDir  # noqa: E402
@@ -331,6 +333,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50, help="random deaths of workers, over all cells")
     parser.add_argument("--whole", type=int, default=6, help="random deaths of whole command lines, sft")
+    parser.add_argument("--slurm", type=int, default=0, help="random deaths of jobs of SLURM in each way, sft")
     parser.add_argument("--boundaries", type=int, help="file boundaries to die at, evenly spread; default: all")
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--save-steps", type=int, default=5)
@@ -350,6 +353,9 @@ def main() -> None:
             place = Place(folder, cell, options.save_steps)
             if number == 0 and options.boundaries != 0:  # what saves is the same for all
                 report(cell, "file boundaries of a save", at_boundaries(place, options.boundaries), options.save_steps)
+            for way in kill_slurm.WAYS if number == 0 and options.slurm else ():
+                lives = kill_slurm.deaths(place, way, options.slurm, dice, Lives(), steps_lost)
+                report(cell, way, lives, options.save_steps)
             share = options.kills // len(cells) + (number < options.kills % len(cells))
             report(cell, "random, worker", at_random(place, share, dice), options.save_steps)
             if cell == "sft" and options.whole:

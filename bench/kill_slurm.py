@@ -1,0 +1,100 @@
+"""The deaths of jobs of SLURM, for kill.py: at random moments, each in a way drawn by lot."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from training_hub import cluster
+from training_hub.run import RunDir
+
+ROOT = Path(__file__).resolve().parents[1]
+_LONGEST_S = 300.0
+
+
+def workers(run: RunDir) -> list[int]:
+    """The processes that train, on nodes that are this machine."""
+    found = subprocess.run(
+        ["pgrep", "-f", f"training_hub.worker {run.path}"], capture_output=True, text=True, check=False
+    )
+    return [int(number) for number in found.stdout.split()]
+
+
+def until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + _LONGEST_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def kill_worker(run: RunDir, _job: str) -> None:
+    """As a node's kernel does that is out of memory."""
+    for number in workers(run):
+        os.kill(number, signal.SIGKILL)
+
+
+def kill_job(_run: RunDir, job: str) -> None:
+    """Every process of the job, its first one too."""
+    subprocess.run(["scancel", "--signal=KILL", "--full", job], check=False, stderr=subprocess.DEVNULL)
+
+
+def requeue(run: RunDir, job: str) -> None:
+    """As a preemption: SIGTERM, SIGKILL some seconds later, and the job's next life."""
+    restarts = run.read_manifest().get("restarts", 0)
+    if subprocess.run(["scontrol", "requeue", job], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        until(lambda: run.read_manifest().get("restarts", 0) > restarts or cluster.jobs([job])[job].is_pending)
+
+
+WAYS: dict[str, Callable[[RunDir, str], None]] = {
+    "SLURM, worker": kill_worker, "SLURM, whole job": kill_job, "SLURM, requeued": requeue,
+}  # fmt: skip
+
+
+def deaths(
+    place: Any, way: str, kills: int, dice: random.Random, lives: Any, steps_lost: Callable[[RunDir], int]
+) -> Any:
+    """So many deaths of one way; place, lives: see kill.py. The same command is typed until the run is completed."""
+    run = RunDir(place.folder / place.cell / way.replace(" ", "_"))
+    settings = ["launcher=slurm", "max_requeues=1000", "resume=auto", "cpus_per_node=1"]
+    command = [sys.executable, "-m", "training_hub", *place.words, *settings, f"output_dir={run.path}"]
+    while True:
+        left = kills - lives.kills
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and left and _begins(run, process):
+            # A worker takes some seconds to import its libraries: half of the deaths come later.
+            _wait(process, dice.choice([dice.uniform(0, 8), 8 + dice.uniform(0, place.seconds)]))
+            job = run.read_job()
+            if process.poll() is None and job and workers(run):
+                WAYS[way](run, job)
+                until(lambda: not workers(run) or way == "SLURM, requeued")
+                lives.kills, left = lives.kills + 1, left - 1
+                lives.lost.append(steps_lost(run))
+        status = process.wait()
+        result = run.read_result()
+        if result is not None and result.status == "completed":
+            lives.runs += 1
+            lives.torn += len(list(run.checkpoints.glob("torn-*")))
+            lives.differing += status != 0 or place.differs(run)
+            if lives.kills >= kills:
+                return lives
+            shutil.rmtree(run.path)
+
+
+def _begins(run: RunDir, process: subprocess.Popen[bytes]) -> bool:
+    """Wait for a worker; False where the command has ended before one was there."""
+    until(lambda: process.poll() is not None or workers(run))
+    return process.poll() is None
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
