@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from omegaconf import OmegaConf
 
 from training_hub import catalogue, checkpoints, provenance, resume
-from training_hub.config.check import check, resolve
+from training_hub.config.check import check_and_resolve
 from training_hub.config.choices import GROUPS
 from training_hub.config.compose import Composition, compose
 from training_hub.config.origin import user_keys
@@ -67,10 +67,9 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
         composition.cfg.output_dir = output_dir
     elif "output_dir" not in user_keys(composition):
         composition.cfg.output_dir = _run_to_go_on(composition) or _unused_name(composition)
-    faults = check(composition, catalogue.schema_of(composition))
+    faults, config = check_and_resolve(composition, catalogue.schema_of(composition))
     launcher = catalogue.launcher_of(composition)
     algorithm, backend_name = composition.choices["algorithm"], composition.choices["backend"]
-    config = resolve(composition)
     faulty = {subject(text) for text in faults}
     faults += secret_faults(config)
     backend, adapter = catalogue.backend_of(composition), catalogue.adapter_of(composition)

@@ -6,19 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from training_hub.config.compose import Composition
 from training_hub.config.origin import place_of, references, shown, user_keys
 from training_hub.config.schema import Schema
 from training_hub.config.unknown import deleted, derived, owned, unknown
-from training_hub.config.values import dependent, plain, root_values, wrong_nodes, wrong_values
+from training_hub.config.values import Entries, dependent, root_values, wrong_nodes, wrong_values
 from training_hub.errors import enumerate_names, fault, subject
 from training_hub.params import beside
 
 
 def check(composition: Composition, schema: Schema, allow_missing: bool = False) -> list[str]:
     """Every fault, one line each, in the project's grammar; [] for a sound config."""
+    return _faults(composition, schema, Entries(composition.cfg), allow_missing)
+
+
+def check_and_resolve(
+    composition: Composition, schema: Schema, allow_missing: bool = False
+) -> tuple[list[str], dict[str, Any]]:
+    """Every fault, and the config as plain dicts and lists; entries that cannot be resolved are left out of it."""
+    entries = Entries(composition.cfg)
+    faults = _faults(composition, schema, entries, allow_missing)
+    with composition.resolving():
+        return faults, entries.config()
+
+
+def _faults(composition: Composition, schema: Schema, entries: Entries, allow_missing: bool) -> list[str]:
     if schema.unfit:  # whose parameters these are is then anyone's guess
         return list(schema.unfit)
     missing = missing_parameters(composition)
@@ -29,10 +42,10 @@ def check(composition: Composition, schema: Schema, allow_missing: bool = False)
         word = "parameters are" if len(missing) > 1 else "parameter is"
         faults.append(f"{enumerate_names(missing)}: required {word} missing; add {given}")
     with composition.resolving() as cfg:
-        values, wrong = root_values(cfg, schema)
+        values, wrong = root_values(cfg, schema, entries)
         wrong += [text for owner in schema.params for text in wrong_values(owner, values, "")]
         faulty = schema.parameters() - values.keys() | {subject(text) for text in wrong}
-        wrong += wrong_nodes(cfg, composition, schema, dependent(cfg, faulty))
+        wrong += wrong_nodes(cfg, composition, schema, dependent(cfg, faulty), entries)
     return faults + wrong + (doubled(composition) or unused(composition, schema) or idle(composition, schema, values))
 
 
@@ -86,15 +99,3 @@ def idle(composition: Composition, schema: Schema, values: Mapping[str, Any]) ->
 
 def _nodes(cfg: DictConfig) -> set[str]:
     return {str(key) for key in cfg if isinstance(cfg._get_node(key), DictConfig)}
-
-
-def resolve(composition: Composition) -> dict[str, Any]:
-    """The config as plain dicts and lists; entries that cannot be resolved, which `check` has named, are left out."""
-    found: dict[str, Any] = {}
-    with composition.resolving() as cfg:
-        for key in map(str, cfg):
-            try:
-                found[key] = plain(cfg[key])
-            except OmegaConfBaseException:
-                continue
-    return found

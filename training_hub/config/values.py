@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
@@ -23,14 +24,46 @@ def _resolution_fault(key: str, error: Exception) -> str:
     return text if resolvers_own else f"{key}: {first}"
 
 
-def root_values(cfg: DictConfig, schema: Schema) -> tuple[dict[str, Any], list[str]]:
+class Entries:
+    """The entries of a config, each resolved once; to be asked while its composition is `resolving`."""
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self._cfg = cfg
+        self._nodes: dict[str, Any] = {"": cfg}
+        self._known: dict[tuple[str, str], Any] = {}
+
+    def value(self, path: str, key: str) -> Any:
+        """An entry of the node at a path, "" for the root, as plain Python. OmegaConf's error where it has no value."""
+        if path not in self._nodes:
+            self._nodes[path] = OmegaConf.select(self._cfg, path)
+        if (path, key) not in self._known:
+            self._known[path, key] = plain(self._nodes[path][key])
+        return self._known[path, key]
+
+    def config(self) -> dict[str, Any]:
+        """The config as plain dicts and lists; entries that cannot be resolved are left out."""
+        found: dict[str, Any] = {}
+        for key in map(str, self._cfg):
+            with suppress(OmegaConfBaseException):
+                found[key] = self._whole(key)
+        return found
+
+    def _whole(self, key: str) -> Any:
+        node = self._cfg._get_node(key)
+        if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+            return self.value("", key)
+        missing = {str(inner) for inner in node if OmegaConf.is_missing(node, inner)}
+        return {inner: MISSING if inner in missing else self.value(key, inner) for inner in map(str, node)}
+
+
+def root_values(cfg: DictConfig, schema: Schema, entries: Entries) -> tuple[dict[str, Any], list[str]]:
     """The root parameters, resolved, and the faults of those that cannot be."""
     values, faults = {}, []
     for key in sorted(schema.parameters()):
-        if key not in cfg or OmegaConf.is_missing(cfg, key):
+        if cfg._get_node(key) is None or OmegaConf.is_missing(cfg, key):
             continue
         try:
-            values[key] = plain(cfg[key])
+            values[key] = entries.value("", key)
         except OmegaConfBaseException as error:
             faults.append(_resolution_fault(key, error))
     return values, faults
@@ -70,7 +103,9 @@ def _rule(message: str) -> str:
     return text.replace("a valid boolean", "true or false").replace("a valid list", "a list, e.g. [a,b]")
 
 
-def wrong_nodes(cfg: DictConfig, composition: Composition, schema: Schema, faulty: set[str]) -> list[str]:
+def wrong_nodes(
+    cfg: DictConfig, composition: Composition, schema: Schema, faulty: set[str], entries: Entries
+) -> list[str]:
     """Wrong values in the config groups' nodes, and interpolations that cannot be resolved.
 
     faulty: root parameters that have a fault of their own; what hangs on them is not judged.
@@ -81,9 +116,9 @@ def wrong_nodes(cfg: DictConfig, composition: Composition, schema: Schema, fault
         if not isinstance(node, DictConfig):
             continue
         for key in map(str, node):
-            if not references(node._get_node(key)) & faulty:
+            if not faulty or not references(node._get_node(key)) & faulty:
                 try:
-                    values[key] = plain(node[key])
+                    values[key] = entries.value(path, key)
                 except OmegaConfBaseException as error:
                     faults.append(_resolution_fault(f"{path}.{key}", error))
         faults += wrong_values(schema.nodes[path], values, f"{path}.") if path in schema.nodes else []
@@ -115,6 +150,8 @@ def _wrong_arguments(
 def dependent(cfg: DictConfig, faulty: set[str]) -> set[str]:
     """Root keys whose value hangs on a faulty one, through nodes of the root as well."""
     hanging = set(faulty)
+    if not hanging:
+        return hanging
     while more := {str(key) for key in cfg if references(cfg._get_node(key)) & hanging} - hanging:
         hanging |= {key for key in more if not isinstance(cfg._get_node(key), DictConfig)}
         if not any(not isinstance(cfg._get_node(key), DictConfig) for key in more):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training_hub import catalogue, train
-from training_hub.config.check import check, resolve
+from training_hub.config.check import check_and_resolve
 from training_hub.config.preflight import inputs
 from training_hub.errors import ConfigError, enumerate_names, fault, subject
 from training_hub.interpreter import install_command, missing_requirements
@@ -31,8 +31,7 @@ def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
     composition = train.composed([text for text in overrides if text.partition("=")[0] not in asked], folders)
     catalogue.refuse_python_made(composition)
     # A run may need more than its data does (`unfreeze_rank_ratio=...`); here only the two files must be there.
-    faults = check(composition, catalogue.schema_of(composition), allow_missing=True)
-    config = resolve(composition)
+    faults, config = check_and_resolve(composition, catalogue.schema_of(composition), allow_missing=True)
     absent = [name for name in ("model_path", "data_path") if name not in config]
     faults += [f"{name}: required parameter is missing; add {name}=..." for name in absent]
     faults += inputs(config, {subject(text) for text in faults})
