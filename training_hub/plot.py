@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from training_hub.errors import ConfigError, fault
-from training_hub.run import RunDir
+from training_hub.curves import AXES, Course, courses
+from training_hub.drawing import draw
+from training_hub.errors import ConfigError, enumerate_names, fault
 
-Points = list[tuple[float, float]]
-_FEW_POINTS = 30  # so few are marked: a single one would be invisible
+KINDS = (".png", ".svg")
 
 
 def plot_loss(
@@ -23,74 +23,77 @@ def plot_loss(
 ) -> str:
     """Draw the training loss of one run or several over their steps; returns the path of the picture.
 
-    ckpt_output_dirs: run directories. labels: a name for each, default the folder's. ema: also an exponential moving
-    average over about ema_span steps. output_path: PNG or SVG, default loss_plot.png in the first run directory.
-    Held-out loss is drawn where there is any. ConfigError (a ValueError) names every folder without metrics.
+    ckpt_output_dirs: run directories, folders that hold several, such as a sweep's, or folders that another program
+    has logged to. labels: a name for each run, default the folder's. ema: also an exponential moving average over
+    about ema_span rows of metrics. output_path: PNG or SVG, default loss_plot.png in the first folder. Held-out loss
+    is drawn where there is any. ConfigError (a ValueError) names every folder without metrics.
     """
     folders = [ckpt_output_dirs] if isinstance(ckpt_output_dirs, str) else list(ckpt_output_dirs)
-    names = list(labels) if labels is not None else [Path(folder).resolve().name for folder in folders]
-    if len(names) != len(folders):
-        raise ConfigError(fault("labels", names, f"{len(folders)} run directories need as many labels"))
-    curves = [(_losses(folder), _losses(folder, "eval_loss")) for folder in folders]
-    empty = [folder for folder, (train, _) in zip(folders, curves, strict=True) if not train]
-    if empty or not folders:
-        raise ConfigError(
-            *(fault("ckpt_output_dirs", folder, "no metrics of a run in this folder") for folder in empty)
-        )
-    path = Path(output_path) if output_path else Path(folders[0]) / "loss_plot.png"
-    with_names = [(name, train, held_out) for name, (train, held_out) in zip(names, curves, strict=True)]
-    _draw(with_names if len(folders) > 1 or labels else [("training", *curves[0])], path, ema_span if ema else None)
+    found = [each for each in courses(folders, "ckpt_output_dirs") if each.rows]
+    if ema and ema_span < 1:
+        raise ConfigError(fault("ema_span", ema_span, "must be greater than 0"))
+    return plot(found, output_path or default_path(folders[0]), labels=labels, ema_span=ema_span if ema else None)
+
+
+def plot(
+    found: Sequence[Course],
+    output_path: str,
+    *,
+    x: str = "step",
+    y: Sequence[str] = ("loss",),
+    labels: Sequence[str] | None = None,
+    ema_span: int | None = None,
+) -> str:
+    """Draw metrics of runs, one below the other; returns the path of the picture.
+
+    x: one of curves.AXES. y: of drawing.QUANTITIES. labels, ema_span: as for `plot_loss`. ConfigError names all that
+    cannot be drawn.
+    """
+    path = Path(output_path).expanduser()
+    if refused := [*_label_faults(found, labels), *_data_faults(found, x, y), *_path_faults(path)]:
+        raise ConfigError(*refused)
+    named = zip(found, labels or _names(found), strict=True)
+    draw([course._replace(name=name) for course, name in named], path, x, y, ema_span)
     return str(path)
+
+
+def default_path(folder: str) -> str:
+    """Where a picture goes that nobody has named."""
+    return str(Path(folder) / "loss_plot.png")
 
 
 def draw_losses(rows: list[dict[str, Any]], path: Path) -> bool:
     """Draw training and held-out loss of one run as a PNG; False where there is no loss to draw."""
-    train, held_out = _points(rows, "loss"), _points(rows, "eval_loss")
-    if train:
-        _draw([("training", train, held_out)], path, None)
-    return bool(train)
+    course = Course("training", path, rows)
+    if drawn := bool(course.points("loss")):
+        draw([course], path, "step", ["loss"], None)
+    return drawn
 
 
-def smoothed(points: Points, span: int) -> Points:
-    """Exponential moving average with weight 2 / (span + 1), corrected for its start (as pandas' ewm)."""
-    keep, total, weight = 1 - 2 / (span + 1), 0.0, 0.0
-    smooth = []
-    for step, value in points:
-        total, weight = keep * total + value, keep * weight + 1
-        smooth.append((step, total / weight))
-    return smooth
+def _names(found: Sequence[Course]) -> list[str]:
+    """What tells them apart: their names, or their paths where two have the same."""
+    names = [each.name for each in found]
+    if len(found) == 1:
+        return ["training"]
+    return names if len(set(names)) == len(names) else [str(each.path) for each in found]
 
 
-def _losses(folder: str, key: str = "loss") -> Points:
-    return _points(RunDir(folder).read_metrics(), key)
+def _label_faults(found: Sequence[Course], labels: Sequence[str] | None) -> Iterator[str]:
+    if labels is not None and len(labels) != len(found):
+        yield fault("labels", list(labels), f"{len(found)} run directories need as many labels")
 
 
-def _points(rows: list[dict[str, Any]], key: str) -> Points:
-    return [(row["step"], row[key]) for row in rows if row[key] is not None]
+def _data_faults(found: Sequence[Course], x: str, y: Sequence[str]) -> Iterator[str]:
+    """The runs that cannot be placed on the axis, and what none of them has."""
+    lost = [each for each in found if all(row[AXES[x]] is None for row in each.rows)]
+    yield from (fault("x", x, f"{each.path} has logged none", "choose another") for each in lost)
+    for key in y if not lost else ():
+        if not any(each.points(key) or (key == "loss" and each.points("eval_loss")) for each in found):
+            yield fault("y", key, "no run has logged any", "drop it")
 
 
-def _draw(curves: Sequence[tuple[str, Points, Points]], path: Path, ema_span: int | None) -> None:
-    from matplotlib.figure import Figure  # half a second: only when there is something to draw
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    for number, (name, train, held_out) in enumerate(curves):
-        color = f"C{number}"
-        point = "." if len(train) <= _FEW_POINTS else ""
-        (line,) = axes.plot(*zip(*train, strict=True), color=color, marker=point, linewidth=1.2, label=name)
-        if ema_span:
-            line.set(alpha=0.35, label="_" + name)
-            axes.plot(*zip(*smoothed(train, ema_span), strict=True), color=color, linewidth=2, label=f"{name} (EMA)")
-        if held_out:
-            mark = "C3" if len(curves) == 1 else color
-            label = "held-out rows" if len(curves) == 1 else f"{name}, held-out rows"
-            axes.plot(*zip(*held_out, strict=True), color=mark, marker="o", linestyle="--", label=label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("optimizer step")
-    axes.set_ylabel("loss per trained token (nats)")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=150)
+def _path_faults(path: Path) -> Iterator[str]:
+    if path.suffix not in KINDS:
+        yield fault("output_path", path, f"the name of a picture ends with {enumerate_names(KINDS)}")
+    elif path.is_dir() or not path.absolute().parent.is_dir():
+        yield fault("output_path", path, "is a folder" if path.is_dir() else "its folder does not exist")

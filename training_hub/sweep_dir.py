@@ -30,6 +30,11 @@ class Job:
     overrides: tuple[str, ...]
     swept: dict[str, str]
 
+    @property
+    def label(self) -> str:
+        """What is its own: `lr=1e-05 seed=1`."""
+        return " ".join(f"{key}={value}" for key, value in self.swept.items()) or self.name
+
 
 class SweepDir:
     """The files of one sweep, by name."""

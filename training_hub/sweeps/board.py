@@ -38,7 +38,7 @@ class Board:
         self._draw(job)
         counts = Counter(each["status"] for each in self.rows.values())
         done = len(self.rows) - counts["pending"] - counts["running"]
-        say(f"{done}/{len(self.rows)}  {named(job)}: {told(self.rows[job.digest])}")
+        say(f"{done}/{len(self.rows)}  {job.label}: {told(self.rows[job.digest])}")
 
     def _draw(self, job: Job) -> None:
         run = self._directory.run_of(job)
@@ -69,11 +69,6 @@ class Board:
 
     def _row(self, job: Job) -> dict[str, Any]:
         return {"swept": job.swept, **outcome(self._directory.run_of(job))}
-
-
-def named(job: Job) -> str:
-    """A job by what is its own: `lr=1e-05 seed=1`."""
-    return " ".join(f"{key}={value}" for key, value in job.swept.items()) or job.name
 
 
 def told(row: dict[str, Any]) -> str:

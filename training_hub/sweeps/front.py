@@ -12,7 +12,7 @@ from training_hub.run import RunDir
 from training_hub.state import states
 from training_hub.sweep_dir import Job, SweepDir, outcome
 from training_hub.sweeps.array import run_array
-from training_hub.sweeps.board import Board, named
+from training_hub.sweeps.board import Board
 from training_hub.sweeps.expand import Asked, read
 from training_hub.sweeps.find import find
 from training_hub.sweeps.plan import Planner
@@ -88,7 +88,7 @@ def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: 
     def plan(job: Job) -> train.Plan:
         planned = planner.plan(job, directory.path)
         if "overwrite=true" in planned.composition.overrides:
-            say(f"{named(job)}: begins anew, backend={planned.composition.choices['backend']} cannot go on")
+            say(f"{job.label}: begins anew, backend={planned.composition.choices['backend']} cannot go on")
         return planned
 
     left, going = _parted(directory, jobs)

@@ -1,0 +1,89 @@
+"""Curves of runs as a picture, by matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training_hub.curves import Course, Points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+QUANTITIES = {
+    "loss": "loss per trained token (nats)",
+    "lr": "learning rate",
+    "grad_norm": "gradient norm",
+    "tokens_per_second": "tokens per second",
+}
+_PLACES = {
+    "step": "optimizer step",
+    "epoch": "epoch",
+    "tokens": "tokens processed",
+    "samples": "rows processed",
+    "time": "seconds of training",
+}
+_FEW_POINTS = 30  # so few are marked: a single one would be invisible
+_FEW_RUNS = 10  # so many have colours that can be told apart
+_MOST_NAMED = 30
+
+
+def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span: int | None) -> None:
+    """Draw metrics over x, one panel for each of y; of a loss the held-out one as well. The suffix says what kind."""
+    from matplotlib import colormaps  # half a second: only when there is something to draw
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    many = len(found) > _FEW_RUNS
+    figure = Figure(figsize=(11 if many else 8, max(4.5, 1 + 2.6 * len(y))), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(len(y), 1, sharex=True, squeeze=False)[:, 0])
+    for key, axes in zip(y, panels, strict=True):
+        for number, course in enumerate(found):
+            color = colormaps["viridis"](number / len(found)) if many else f"C{number}"
+            _curve(axes, course.name, course.points(key, x), color, None if key == "lr" else ema_span)
+            if key == "loss":
+                _held_out(axes, course, x, "C3" if len(found) == 1 else color, named=not many)
+        axes.set_ylabel(QUANTITIES[key])
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xlabel(_PLACES[x])
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=x != "epoch"))
+    _name(figure, panels[0], outside=many)
+    figure.savefig(path, dpi=150)
+
+
+def smoothed(points: Points, span: int) -> Points:
+    """Exponential moving average with weight 2 / (span + 1), corrected for its start (as pandas' ewm)."""
+    keep, total, weight = 1 - 2 / (span + 1), 0.0, 0.0
+    smooth = []
+    for step, value in points:
+        total, weight = keep * total + value, keep * weight + 1
+        smooth.append((step, total / weight))
+    return smooth
+
+
+def _curve(axes: Axes, name: str, points: Points, color: Any, ema_span: int | None) -> None:
+    if not points:
+        return
+    mark = "." if len(points) <= _FEW_POINTS else ""
+    (line,) = axes.plot(*zip(*points, strict=True), color=color, marker=mark, linewidth=1.2, label=name)
+    if ema_span:
+        line.set(alpha=0.35, label="_" + name)
+        axes.plot(*zip(*smoothed(points, ema_span), strict=True), color=color, linewidth=2, label=f"{name} (EMA)")
+
+
+def _held_out(axes: Axes, course: Course, x: str, color: Any, named: bool) -> None:
+    if points := course.points("eval_loss", x):
+        label = "held-out rows" if course.name == "training" else f"{'' if named else '_'}{course.name}, held-out rows"
+        axes.plot(*zip(*points, strict=True), color=color, marker="o", linestyle="--", label=label)
+
+
+def _name(figure: Any, axes: Axes, outside: bool) -> None:
+    """The legend, beside the curves of many; the first names of very many."""
+    lines, names = axes.get_legend_handles_labels()
+    if not outside:
+        axes.legend(lines, names)
+        return
+    names = [*names[:_MOST_NAMED], *([f"... and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else [])]
+    figure.legend(lines[: len(names)], names, loc="outside right upper", fontsize=7)

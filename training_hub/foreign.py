@@ -1,0 +1,107 @@
+"""The metrics that other programs log, in the schema of a run's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from training_hub.errors import ConfigError
+from training_hub.run import METRIC_KEYS
+
+Row = dict[str, Any]
+
+# What instructlab-training, mini-trainer, and the trainers over TRL call their files, the most telling name first.
+_LOGS = (
+    "training_params_and_metrics_global0.jsonl",
+    "training_metrics_0.jsonl",
+    "training_metrics.jsonl",
+    "training_log.jsonl",
+    "metrics.jsonl",
+)
+_STATE = "trainer_state.json"  # of transformers' Trainer
+_OTHER_NAMES = {
+    "loss": ("avg_loss", "train_loss"),
+    "eval_loss": ("val_loss",),
+    "lr": ("learning_rate",),
+    "grad_norm": ("gradnorm",),
+    "tokens": ("num_input_tokens_seen", "num_tokens"),
+    "samples": ("samples_seen", "total_samples_accumulated"),
+}
+
+
+def log_in(folder: Path) -> Path | None:
+    """The file in a folder that a program has logged its metrics to; None where there is none."""
+    states = sorted(folder.glob(f"checkpoint-*/{_STATE}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    named = (folder / name for name in (*_LOGS, _STATE))
+    return next((file for file in [*named, *states] if file.is_file()), None)
+
+
+def read(file: Path) -> list[Row]:
+    """The rows of such a file. A last line that is still being written is left out; ConfigError for a broken one."""
+    if file.name == _STATE:
+        logged = _parsed(file, file.read_text(encoding="utf-8")).get("log_history", [])
+        return _newest(_translated(row for row in logged if "train_runtime" not in row))  # its means of all steps
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1]
+    return _newest(_translated(_parsed(file, line, number) for number, line in enumerate(lines, 1) if line.strip()))
+
+
+def _parsed(file: Path, text: str, line: int | None = None) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file}: {f'line {line} is' if line else 'is'} not a JSON object")
+    return found
+
+
+def _translated(logged: Iterable[Mapping[str, Any]]) -> list[Row]:
+    rows: list[Row] = []
+    sums = {"tokens": 0.0, "seconds": 0.0}
+    lr = None
+    for each in logged:
+        row: Row = {key: _number(each, key, *_OTHER_NAMES.get(key, ())) for key in METRIC_KEYS}
+        if per_epoch := _number(each, "num_epoch_steps", "steps_per_epoch"):
+            row["epoch"] = each["step"] / per_epoch
+        if "avg_loss" in each:  # instructlab-training logs the rate after the scheduler has moved on
+            row["lr"], lr = lr, row["lr"]
+        _count(each, row, sums)
+        if row["loss"] is not None or row["eval_loss"] is not None:
+            row["step"] = len(rows) + 1 if row["step"] is None else row["step"]
+            rows.append(row)
+    return rows
+
+
+def _count(logged: Mapping[str, Any], row: Row, sums: dict[str, float]) -> None:
+    """Tokens and seconds so far, from those of a step."""
+    speed = _number(logged, "overall_throughput")  # rows a second
+    seconds = logged["batch_size"] / speed if speed and "batch_size" in logged else _number(logged, "time_per_batch")
+    tokens = _number(logged, "num_tokens_rank0", "num_total_tokens")
+    for key, value in (("tokens", tokens), ("seconds", seconds)):
+        if value is not None and row[key] is None:
+            sums[key] += value
+            row[key] = sums[key]
+    if tokens and seconds and row["tokens_per_second"] is None:
+        row["tokens_per_second"] = tokens / seconds
+
+
+def _number(row: Mapping[str, Any], *names: str) -> float | None:
+    values = (row.get(name) for name in names)
+    return next((value for value in values if isinstance(value, int | float) and not isinstance(value, bool)), None)
+
+
+def _newest(rows: list[Row]) -> list[Row]:
+    """Without what was trained again: these programs add to the file of the run before."""
+    kept: list[Row] = []
+    for row in rows:
+        while kept and _replaced(kept[-1], row):
+            kept.pop()
+        kept.append(row)
+    return kept
+
+
+def _replaced(old: Row, new: Row) -> bool:
+    same_kind = (old["loss"] is None) == (new["loss"] is None)
+    return bool(old["step"] > new["step"] or (old["step"] == new["step"] and same_kind))
