@@ -17,5 +17,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(f"the package {package} is not installed")
     if item.get_closest_marker("gpu") and not shutil.which("nvidia-smi"):
         pytest.skip("no CUDA GPU here")
+    if item.get_closest_marker("browser") and not shutil.which("chromium"):
+        pytest.skip("no Chromium here")
     if item.get_closest_marker("slurm") and not shutil.which("sbatch"):
         pytest.skip("no SLURM here")

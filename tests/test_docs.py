@@ -25,7 +25,7 @@ from training_hub.config import choices
 from training_hub.config.check import check
 from training_hub.config.overrides import override_texts
 from training_hub.sweeps.expand import plugin_of, read
-from training_hub.tools import export, runs
+from training_hub.tools import runs
 from training_hub.tools import words as verbs_words
 from training_hub.tools.env.verb import asked
 
@@ -91,8 +91,10 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
     """
     if SHOWN_ONLY & set(words):
         return cli.main(words)
-    if words and words[0] in export.SETTINGS:  # words first, then settings of its own
-        verbs_words.read(words[0], words[1:], export.SETTINGS[words[0]], export.WORDS[words[0]])
+    if words and words[0] in cli.OF_WORDS:  # words first, then settings of its own
+        module = importlib.import_module(cli.OF_WORDS[words[0]])
+        typed = [word for word in words[1:] if word != "--watch"]
+        verbs_words.read(words[0], typed, module.SETTINGS[words[0]], module.WORDS[words[0]])
         return 0
     if words[:1] and words[0] in cli.OF_RUNS:
         runs.split(words[0], words[1:])

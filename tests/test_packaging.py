@@ -60,7 +60,9 @@ def test_a_wheel_holds_every_module_and_every_config(wheel: Path) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "training_hub").rglob("*.py")}
     configs = {f"training_hub/{name}" for name in [*CONFIGS, "conf/__init__.py"]}
     assert any(name.count("/") > 2 for name in CONFIGS)  # one inside a folder of a folder
-    assert shipped == modules | configs | {"training_hub/py.typed"}
+    assets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "training_hub").rglob("assets/*")}
+    assert assets
+    assert shipped == modules | configs | assets | {"training_hub/py.typed"}
 
 
 @pytest.mark.slow

@@ -6,6 +6,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
 
 from training_hub.errors import ConfigError, HubError, enumerate_names, nearest, suggestion
 
@@ -18,6 +21,8 @@ VERBS = {
     "list": "algorithms, backends, which pairs exist, and what this machine has for them",
     "export": "write a run's result as a plain model, adapters merged, with a model card; and prove that it speaks",
     "interpolate": "write a mixture of two checkpoints of one model",
+    "plot": "draw metrics of runs: of one, of several, or of a sweep",
+    "report": "write one page about runs: what differed, what came of it, curves, answers; --watch: serve it live",
     "doctor": "check this machine against what the chosen algorithm and backend need",
     "status": "how runs stand, of a folder or of outputs/; a sweep's are those below its folder",
     "cancel": "ask a run, or those of a sweep, to save and stop; --now: end them at once",
@@ -25,6 +30,13 @@ VERBS = {
     "env": "make an environment of its own for a backend (create), list them, remove one",
 }
 OF_RUNS = ("status", "cancel", "logs")
+# Verbs that take words first and then settings of their own, and the modules that have them.
+OF_WORDS = {
+    "export": "training_hub.tools.export",
+    "interpolate": "training_hub.tools.export",
+    "plot": "training_hub.tools.plot",
+    "report": "training_hub.tools.report.verb",
+}
 # Flags of Hydra's that take a value, and those that do not.
 _VALUED = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd"}
 _PLAIN = {"--hydra-help", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc"}
@@ -56,6 +68,8 @@ def _dispatch(words: list[str]) -> int:
         from training_hub.tools import runs
 
         return runs.main(words[0], words[1:])
+    if words[:1] == ["report"] and "--watch" in words:
+        words = [*(word for word in words if word != "--watch"), "watch=true"]
     flags, overrides = _split(words)
     verb, typed = "train", False
     if overrides and "=" not in overrides[0] and not overrides[0].startswith(("+", "~")):
@@ -70,15 +84,8 @@ def _dispatch(words: list[str]) -> int:
 
         print(__version__)
         return 0
-    if names & {"--help", "-h"} and verb in ("export", "interpolate"):
-        from training_hub.tools.export import help_of
-
-        print(help_of(verb, VERBS[verb]))
-        return 0
     if names & {"--help", "-h"}:
-        from training_hub.tools.help import help_text
-
-        print(help_text(VERBS, overrides, folders))
+        print(_help(verb, overrides, folders))
         return 0
     if names & {"-m", "--multirun"} and verb != "train":
         return _for_every_job(verb, overrides, folders)
@@ -91,6 +98,16 @@ def _dispatch(words: list[str]) -> int:
 
         return hand_to_hydra(flags, overrides, folders)
     return _verbs()[verb](overrides, folders)
+
+
+def _help(verb: str, overrides: list[str], folders: list[str]) -> str:
+    from training_hub.tools import words
+    from training_hub.tools.help import help_text
+
+    if verb not in OF_WORDS:
+        return help_text(VERBS, overrides, folders)
+    module = import_module(OF_WORDS[verb])
+    return words.help_of(verb, VERBS[verb], module.SETTINGS[verb], module.WORDS[verb])
 
 
 def _refuse_mixed(verb: str, names: set[str]) -> None:
@@ -173,8 +190,7 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
         "plan": _plan,
         "validate": _validate,
         "list": _list,
-        "export": _export,
-        "interpolate": _interpolate,
+        **{verb: partial(_with_words, verb) for verb in OF_WORDS},
         "doctor": _doctor,
         "env": _env,
     }
@@ -196,7 +212,7 @@ def _resume(overrides: list[str], folders: list[str]) -> int:
     from training_hub.sweep_dir import SweepDir
     from training_hub.sweeps.again import command_of
 
-    if not overrides or "=" in overrides[0]:
+    if not overrides or ("=" in overrides[0] and not Path(overrides[0]).is_dir()):
         raise ConfigError("resume: says nothing of what to go on with; add the folder of a run or of a sweep")
     if SweepDir(overrides[0]).exists():
         return _sweep(*command_of(overrides[0], overrides[1:]))
@@ -232,23 +248,10 @@ def _list(overrides: list[str], folders: list[str]) -> int:
     return 0
 
 
-def _export(words: list[str], folders: list[str]) -> int:
-    from training_hub.tools.export import export
-
-    _refuse_folders("export", folders)
-    return export(words)
-
-
-def _interpolate(words: list[str], folders: list[str]) -> int:
-    from training_hub.tools.export import interpolate
-
-    _refuse_folders("interpolate", folders)
-    return interpolate(words)
-
-
-def _refuse_folders(verb: str, folders: list[str]) -> None:
+def _with_words(verb: str, words: list[str], folders: list[str]) -> int:
     if folders:
         raise ConfigError(f"--config-dir={folders[0]}: {verb} reads no config groups; drop it")
+    return int(getattr(import_module(OF_WORDS[verb]), verb)(words))
 
 
 def _doctor(overrides: list[str], folders: list[str]) -> int:

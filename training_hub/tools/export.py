@@ -101,11 +101,6 @@ def interpolate(typed: Sequence[str]) -> int:
     return _ask(settings, sources[0], other=str(sources[1].folder), weight=settings.weight)
 
 
-def help_of(verb: str, meaning: str) -> str:
-    """The text of `export --help`, or of `interpolate --help`."""
-    return words.help_of(verb, meaning, SETTINGS[verb], WORDS[verb])
-
-
 def find(name: str) -> Source:
     """The checkpoint that is meant by the folder of one, or of a run: its final one, else its newest."""
     folder = Path(name).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from training_hub.config.typed import parse
 from training_hub.config.values import wrong_values
-from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
 from training_hub.tools.help import type_text
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -19,11 +20,12 @@ Settings = TypeVar("Settings", bound=BaseModel)
 def read(verb: str, words: Sequence[str], owner: type[Settings], wanted: Sequence[str]) -> tuple[list[str], Settings]:
     """The words before the settings, as many as are wanted, and the settings. ConfigError with every fault.
 
-    owner: the settings' class; wanted: what each word stands for, e.g. "RUN_OR_CHECKPOINT".
+    owner: the settings' class; wanted: what each word stands for, e.g. "RUN_OR_CHECKPOINT"; "DIR ..." are any number.
     """
-    count = next((number for number, word in enumerate(words) if "=" in word), len(words))
+    count = next((number for number, word in enumerate(words) if _is_setting(word)), len(words))
     faults = [f"{name}: is missing; write {verb} {_usage(wanted, owner)}" for name in wanted[count:]]
-    faults += [f"{word}: not a setting; write NAME=VALUE" for word in words[len(wanted) : count]]
+    if not any(each.endswith(" ...") for each in wanted):
+        faults += [f"{word}: not a setting; write NAME=VALUE" for word in words[len(wanted) : count]]
     parsed = [parse(text) for text in words[count:]]
     faults += [f"{each.input_line}: a setting of {verb} cannot be deleted" for each in parsed if each.is_delete()]
     given: dict[str, Any] = {str(each.key_or_group): each.value() for each in parsed}
@@ -37,6 +39,11 @@ def read(verb: str, words: Sequence[str], owner: type[Settings], wanted: Sequenc
     return list(words[:count]), owner(**given)
 
 
+def _is_setting(word: str) -> bool:
+    """Whether a word sets something; a sweep's runs lie in folders such as `lr=1e-05,seed=1-bd31e17e`."""
+    return "=" in word and not Path(word).expanduser().exists()
+
+
 def help_of(verb: str, meaning: str, owner: type[BaseModel], wanted: Sequence[str]) -> str:
     """The text of `VERB --help`."""
     width = max(map(len, owner.model_fields))
@@ -45,7 +52,7 @@ def help_of(verb: str, meaning: str, owner: type[BaseModel], wanted: Sequence[st
 
 
 def _about(field: FieldInfo) -> str:
-    default = "required" if field.is_required() else f"default {str(field.default).lower()}"
+    default = "required" if field.is_required() else f"default {shown_value(field.default)}"
     return f"{field.description} ({type_text(field.annotation)}; {default})"
 
 
