@@ -143,6 +143,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.needs("plotly")
 @pytest.mark.parametrize(("typed", "faults"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_reported_is_refused_in_a_line(
     write_run: WriteRun, here: Path, typed: str, faults: list[str]
@@ -155,6 +156,7 @@ def test_what_cannot_be_reported_is_refused_in_a_line(
     assert not list(here.glob("**/*.html"))
 
 
+@pytest.mark.needs("plotly")
 def test_a_run_that_has_just_begun_has_a_page(write_run: WriteRun) -> None:
     write_run("run", rows=0)
     assert report(["run"]) == 0
