@@ -21,7 +21,7 @@ from training_hub.params import Text, TorchrunParams, param
 from training_hub.processes import MARK, kill_marked
 from training_hub.progress import say
 from training_hub.run import RunDir, RunSpec, TrainResult
-from training_hub.signals import terminate_like_ctrl_c
+from training_hub.signals import deaf, terminate_like_ctrl_c
 
 _PR_SET_PDEATHSIG = 1
 _TICK_S = 0.1
@@ -93,7 +93,8 @@ def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable
     try:
         return _follow(worker, run, each_tick)
     finally:
-        _end(worker, mark)
+        with deaf():  # whoever presses Ctrl-C a third time wants nothing to be left behind either
+            _end(worker, mark)
 
 
 def _follow(worker: subprocess.Popen[bytes], run: RunDir, each_tick: Callable[[], None]) -> int:
