@@ -270,9 +270,9 @@ class RunDir:
         if self.stop.exists() and self.stop.read_text() == by:
             self.stop.unlink()
 
-    def stop_requested(self) -> bool:
-        """Whether somebody asked the worker to stop."""
-        return self.stop.exists()
+    def stop_requested(self, by: str | None = None) -> bool:
+        """Whether somebody asked the worker to stop; by: in this name."""
+        return self.stop.exists() and by in (None, self.stop.read_text())
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the log."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,23 +28,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slurm)
 
 
+@contextmanager
+def boot(root: Path, first_port: int, **settings: str) -> Iterator[Path]:
+    """A cluster that is up while the block lasts, whatever other one is; root: its folder, which the block gets."""
+    base = first_port + os.getpid() % 700 * 10  # this process's own, whoever else tests on this machine
+    ports = {"CTLD_PORT": str(base), "D_PORT": str(base + 1), "DBD_PORT": str(base + 8), "SQL_PORT": str(base + 9)}
+    env = {**os.environ, **ports, "ROOT": str(root), "NODES": "4", "GPUS": "8", "CPUS": "4", **settings}
+    subprocess.run([SCRIPTS / "slurm_up.sh"], env=env, check=True, stdout=subprocess.DEVNULL)
+    before = os.environ.get("SLURM_CONF")
+    os.environ["SLURM_CONF"] = str(root / "etc" / "slurm.conf")
+    forget_answers()
+    yield root
+    subprocess.run([SCRIPTS / "slurm_down.sh"], env=env, check=True, stdout=subprocess.DEVNULL)
+    forget_answers()
+    if before is None:
+        del os.environ["SLURM_CONF"]
+    else:
+        os.environ["SLURM_CONF"] = before
+
+
+def forget_answers() -> None:
+    """What was asked of another cluster."""
+    for remembered in (check._partitions, check._known_options, check._is_this_machine, check._refusal):
+        remembered.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cluster that is up as long as the tests run."""
     missing = [name for name in DAEMONS if not shutil.which(name)]
     if missing or not (SCRIPTS / "slurm_up.sh").exists():
         pytest.skip(f"no SLURM can be started here: {', '.join(missing) or SCRIPTS} is missing")
-    root = tmp_path_factory.mktemp("slurm")
-    base = 12000 + os.getpid() % 1500 * 10  # this process's own, whoever else tests on this machine
-    ports = {"CTLD_PORT": str(base), "D_PORT": str(base + 1)}
-    env = {**os.environ, **ports, "ROOT": str(root), "NODES": "4", "GPUS": "8", "CPUS": "4"}
-    subprocess.run([SCRIPTS / "slurm_up.sh"], env=env, check=True, stdout=subprocess.DEVNULL)
-    os.environ["SLURM_CONF"] = str(root / "etc" / "slurm.conf")
-    for remembered in (check._partitions, check._known_options, check._is_this_machine, check._refusal):
-        remembered.cache_clear()
-    yield
-    subprocess.run([SCRIPTS / "slurm_down.sh"], env=env, check=True, stdout=subprocess.DEVNULL)
-    del os.environ["SLURM_CONF"]
+    with boot(tmp_path_factory.mktemp("slurm"), 12000):
+        yield
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:

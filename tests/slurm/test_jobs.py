@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,13 +152,22 @@ def test_a_job_is_not_queued_again_too_often_or_in_vain(make: Make, max_requeues
     assert state(run).word == "interrupted"
 
 
-def test_a_job_that_makes_room_for_another_goes_on_later(make: Make) -> None:
+@pytest.fixture(params=[0, 20], ids=["at once", "in grace"])
+def grace_s(request: pytest.FixtureRequest) -> Iterator[int]:
+    """How long a job of the partition may go on after it was told to make room."""
+    subprocess.run(["scontrol", "update", "PartitionName=main", f"GraceTime={request.param}"], check=True)
+    yield request.param
+    subprocess.run(["scontrol", "update", "PartitionName=main", "GraceTime=0"], check=True)
+
+
+def test_a_job_that_makes_room_for_another_goes_on_later(make: Make, grace_s: int) -> None:
     run, job = started(make("run", 80, nodes=4, cpus_per_node=4))
     preempting = subprocess.Popen(["srun", "-p", "high", "-N4", "--exclusive", "--mpi=none", "sleep", "1"])
     assert followed(run, job) == 0
     assert preempting.wait() == 0
-    assert run.read_manifest()["restarts"] >= 1
+    assert run.read_manifest()["restarts"] == 1
     assert steps(run)[-1] == 80
+    assert ("queued again, the 1. of" in run.log.read_text()) == (grace_s > 0)  # else SLURM does it by itself
 
 
 def test_a_run_directory_that_the_nodes_do_not_see_is_told(make: Make, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from training_hub.run import RunDir, TrainResult
 
 EXIT_INTERRUPTED = 75
 _NODE = "training_hub.launchers.slurm.node"
-_ASKED_BY = "SLURM"
+ASKED_BY = "SLURM"
 _TICK_S = 0.2
 _KILLED_BY_REQUEUE_S = 60.0
 
@@ -55,17 +55,21 @@ class Life:
         result = self._run.read_result()
         unfinished = result is None or result.status == "interrupted"
         may_go_on = self._spec.resumable and self._restarts < self._most
-        if unfinished and self._asked and may_go_on and not self._is_ending():
+        if unfinished and self._was_asked() and may_go_on and not self._is_ending():
             self._queue_again()
         return self._end(f"the worker ended with exit status {status}", "failed")
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         self._asked = self._asked or signal.Signals(number)
 
+    def _was_asked(self) -> bool:
+        """Whether SLURM wants the run to stop. At the beginning of a grace time it tells the machines alone."""
+        return self._asked is not None or self._run.stop_requested(ASKED_BY)
+
     def _begin(self) -> None:
         """Clear what the life before left; say that the run goes on."""
         self._run.result.unlink(missing_ok=True)
-        self._run.withdraw_stop(_ASKED_BY)
+        self._run.withdraw_stop(ASKED_BY)
         if self._restarts and not self._spec.resumable:
             self._run.metrics.unlink(missing_ok=True)
         nodes = os.environ["SLURM_JOB_NODELIST"]
@@ -80,7 +84,7 @@ class Life:
             if self._asked and not told:
                 told = True
                 say(f"{self._asked.name}: the run is asked to save and stop")
-                self._run.request_stop(_ASKED_BY)
+                self._run.request_stop(ASKED_BY)
         return step.returncode
 
     def _srun(self) -> list[str]:
@@ -102,7 +106,7 @@ class Life:
         """Give the job back to SLURM, which ends it here and starts it anew; returns where SLURM refuses."""
         result = self._run.read_result()
         self._run.result.unlink(missing_ok=True)
-        self._run.withdraw_stop(_ASKED_BY)
+        self._run.withdraw_stop(ASKED_BY)
         self._run.update_manifest(status="pending")
         say(f"queued again, the {self._restarts + 1}. of at most {self._most} times")
         done = subprocess.run(["scontrol", "requeue", self._job], check=False)
@@ -115,7 +119,7 @@ class Life:
         """reason, status: of the result where no worker wrote one."""
         result = self._run.read_result()
         if result is None:
-            if self._asked:
+            if self._was_asked():
                 status = "interrupted"
             result = TrainResult(status, str(self._run.path), error=f"job {self._job}: {reason}")
             self._run.write_result(result)

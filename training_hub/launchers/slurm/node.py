@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from training_hub.launchers.slurm.batch import ASKED_BY
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
 from training_hub.run import RunDir, RunSpec, TrainResult
 
@@ -46,6 +47,8 @@ def _wait(process: subprocess.Popen[bytes], run: RunDir, heard: Sequence[bool]) 
     """The exit status. Where another machine has failed, this one need not be waited for; SLURM ends what is left."""
     while process.poll() is None:
         time.sleep(_TICK_S)
+        if heard and not run.stop_requested():
+            run.request_stop(ASKED_BY)
         if heard and (result := run.read_result()) and result.status == "failed":
             process.kill()
     return process.wait()
