@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,14 @@ def test_runs_that_cannot_be_compared_are_told(write_run: WriteRun) -> None:
 
 def test_a_run_that_failed_says_why(swept: SweepDir) -> None:
     assert findings(gather(["swept"]), []) == {"failed: loss=nan: not a number at step 10; lower lr": ["1"]}
+
+
+def test_final_numbers_of_an_algorithm_are_told(write_run: WriteRun) -> None:
+    run = write_run("run")
+    result = run.read_result()
+    assert result is not None
+    run.write_result(replace(result, metrics={**result.metrics, "eval_accuracy": 0.75}))
+    assert gather(["run"]).runs[0].numbers == {"eval_accuracy": 0.75}
 
 
 def test_the_log_of_another_program_is_a_run_too(tmp_path: Path) -> None:

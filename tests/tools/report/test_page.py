@@ -146,6 +146,7 @@ def test_a_phone_shows_it_by_day_and_by_night(two: str, open_page: Open) -> None
         assert [each for each in found if each["ratio"] < 4.5] == []
     ink = "document.getElementById('chart-loss').layout.font.color === '#e6eaf0'"
     page.wait_for_function(ink)  # the charts have followed
+    assert page.evaluate("document.getElementById('chart-loss').layout.dragmode") is False  # a finger scrolls the page
 
 
 CONTRASTS = """() => {
@@ -166,6 +167,22 @@ CONTRASTS = """() => {
     return { text: each.innerText.slice(0, 30), ratio: (a + 0.05) / (b + 0.05) };
   });
 }"""
+
+
+def test_a_chart_tells_its_values_and_zooms(two: str, open_page: Open) -> None:
+    page = open_page(two)
+    box, range_ = page.locator("#chart-loss").bounding_box(), "document.getElementById('chart-loss').layout.xaxis.range"
+    whole = page.evaluate(range_)
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 100)
+    told = r"/a : [\d.]+.*b : [\d.]+.*held-out : 1.5\d* at 10/"
+    page.wait_for_function(f"{told}.test(document.querySelector('.hoverlayer').textContent)")
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 104, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"{range_}[0] > {whole[0]} + 1 && {range_}[1] < {whole[1]} - 1")
+    left, right = page.evaluate(range_)
+    page.get_by_label("logarithmic loss").check()
+    assert page.evaluate(range_) == [left, right]  # what is chosen elsewhere leaves the part that is shown
 
 
 def test_the_headings_have_an_order_and_every_control_a_name(two: str, open_page: Open) -> None:

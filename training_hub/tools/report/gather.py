@@ -14,7 +14,10 @@ from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.tools.report.differ import differences, flatten
 from training_hub.tools.report.thin import Columns, columns
 
-_MOST_POINTS = 60_000  # of all curves together
+_MOST_POINTS = 40_000  # of all curves together
+_TOLD_ELSEWHERE = {
+    "steps", "tokens", "tokens_per_second", "first_loss", "final_loss", "eval_loss_before", "eval_loss_after",
+}  # fmt: skip
 _OF_A_CURVE = (100, 1000)  # at least, and at most
 
 
@@ -34,6 +37,7 @@ class Told:
     overrides: list[str] = field(default_factory=list)
     samples: list[dict[str, str]] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)  # those that differ between the runs of the report
+    numbers: dict[str, float] = field(default_factory=dict)  # final ones that nothing else of the report tells
 
     @property
     def objective(self) -> float | None:
@@ -86,6 +90,8 @@ def _told(number: int, course: Course, run: RunDir, state: State | None, most: i
     told = Told(number, course.name, course.path, course, state, row, curves)
     told.config, told.manifest, told.overrides = run.read_config(), run.read_manifest(), run.read_overrides()
     told.samples = run.read_samples()
+    if result := run.read_result():
+        told.numbers = {name: value for name, value in result.metrics.items() if name not in _TOLD_ELSEWHERE}
     return told
 
 

@@ -48,6 +48,7 @@ def _render(report: Report, live: bool, plotly: str) -> str:
         report=report,
         runs=report.runs,
         columns=_columns(report),
+        numbers=list(dict.fromkeys(name for run in report.runs for name in run.numbers)),
         facts=told,
         findings=findings(report, told),
         answers=_answers(report.runs[:_MOST_ANSWERS]),

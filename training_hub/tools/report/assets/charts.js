@@ -1,5 +1,5 @@
 "use strict";
-// The charts. `view` is what the reader has chosen: {x, span, log, held, hidden: Set of runs}.
+// The charts. `view` is what the reader has chosen: {x, span, log, held, zoom, hidden: Set of runs}.
 
 const FEW = 10; // so many runs have colours that can be told apart
 const PALETTE = {
@@ -51,7 +51,7 @@ function curve(run, place, count, key, view) {
     x: columns[view.x], y: held || key === "lr" ? columns[key] : smoothed(columns[key], columns.number, view.span),
     name: plain(run.name) + (held ? ", held-out" : ""), type: "scatter", mode: few ? "lines+markers" : "lines",
     line: { color, width: held ? 1.5 : 2, dash: held ? "dot" : "solid" }, marker: { size: held ? 6 : 4, color },
-    hovertemplate: "%{y:.5g}", hoverlabel: { namelength: 40 },
+    hovertemplate: held ? "%{y:.5g} at %{x:.5~g}" : "%{y:.5g}", hoverlabel: { namelength: 40 },
   };
 }
 
@@ -59,8 +59,8 @@ function layout(key, view, count) {
   const axis = { gridcolor: css("--line"), zerolinecolor: css("--line"), linecolor: css("--line"), automargin: true };
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: css("--ink"), family: "inherit", size: 12 },
-    margin: { l: 44, r: 12, t: 8, b: 36 }, showlegend: false, uirevision: view.x,
-    hovermode: count <= FEW ? "x unified" : "closest",
+    margin: { l: 44, r: 12, t: 8, b: 36 }, showlegend: false, uirevision: view.x, dragmode: view.zoom ? "zoom" : false,
+    hovermode: count <= FEW ? "x unified" : "closest", hoverdistance: count <= FEW ? -1 : 40, // pixels; -1: however far
     hoverlabel: { bgcolor: css("--surface"), bordercolor: css("--line"), font: { color: css("--ink") } },
     xaxis: { ...axis, tickformat: view.x === "tokens" ? "~s" : undefined, title: { text: PLACES[view.x], standoff: 4, font: { size: 11 } } },
     yaxis: { ...axis, type: view.log && key === "loss" ? "log" : "linear", tickformat: { lr: "~g", tokens_per_second: "~s" }[key], nticks: 7,
@@ -68,7 +68,7 @@ function layout(key, view, count) {
   };
 }
 
-const CONFIG = { displaylogo: false, responsive: true, displayModeBar: false };
+const CONFIG = { displaylogo: false, responsive: true, displayModeBar: false, showTips: false };
 
 function drawCurves(data, view) {
   const count = data.runs.length;

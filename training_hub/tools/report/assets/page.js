@@ -3,7 +3,7 @@
 
 const EVERY_MS = 3000;
 const nonce = document.currentScript.nonce;
-const view = { x: "step", span: 0, log: false, held: true, hidden: new Set() };
+const view = { x: "step", span: 0, log: false, held: true, zoom: true, hidden: new Set() };
 const sorting = { column: null, descending: false };
 let data = JSON.parse(document.getElementById("data").textContent);
 
@@ -84,12 +84,20 @@ document.addEventListener("change", (event) => {
 document.getElementById("controls").addEventListener("input", (event) => {
   const form = event.currentTarget;
   // The slider is finer where averages are short.
-  Object.assign(view, { x: form.x.value, span: Math.round(1.06 ** form.span.value), log: form.log.checked, held: form.held.checked });
+  Object.assign(view, { x: form.x.value, span: Math.round(1.06 ** form.span.value), log: form.log.checked });
+  Object.assign(view, { held: form.held.checked, zoom: form.zoom.checked });
   form.shown.value = view.span < 2 ? "off" : `${view.span} rows`;
   draw();
 });
 
+/** Offer the axes that some run has places on. */
+function offer() {
+  const known = (x) => data.runs.some((run) => run.curves.loss[x].some((place) => place !== null));
+  for (const option of document.getElementById("controls").x.options) option.disabled = !known(option.value);
+}
+
 function redraw() {
+  offer();
   draw();
   if (window.Plotly) drawParallel(data, hideAllBut);
 }
@@ -130,6 +138,8 @@ async function follow(version) {
   setTimeout(() => follow(known), EVERY_MS);
 }
 
+// A finger that moves over a chart rather scrolls the page.
+if (matchMedia("(pointer: coarse)").matches) document.getElementById("controls").zoom.checked = view.zoom = false;
 dark.addEventListener("change", redraw);
 unpack().then(redraw);
 if (document.getElementById("data").dataset.live === "true") follow("");
