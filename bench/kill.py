@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import kill_slurm  # noqa: E402
-from bench.overhead import make_model  # noqa: E402
+from scripts.random_model import make_model  # noqa: E402
 from training_hub import checkpoints, provenance, train, worker  # noqa: E402
 from training_hub.run import RunDir  # noqa: E402
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from overhead import ROOT, make_model
+from overhead import ROOT
 
 PLAN = """
 import sys
@@ -46,7 +46,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = options.model or make_model(folder / "model")
+        model = options.model or folder / "model"
+        if options.model is None:
+            make = [sys.executable, ROOT / "scripts" / "random_model.py", model]
+            subprocess.run(make, check=True, capture_output=True)
         words = [f"model_path={model.absolute()}", f"data_path={options.data.absolute()}", "max_seq_len=512"]
         show_planning(words, folder)
         words += [f"max_steps={options.steps}", f"data.cache_dir={folder}/cache", *options.settings]
