@@ -180,28 +180,32 @@ def matrices_alone() -> Iterator[None]:
 
 def train(folder: Path, words: list[str]) -> None:
     """One run by the config of the command line, in this process; what it says of its steps is left out."""
-    from training_hub import train as front
     from training_hub.run import RunDir
     from training_hub.workers.trl import train as train_here
 
-    planned = front.plan(front.composed([*words, f"data.cache_dir={folder}/cache", "max_seq_len=512"]))
-    run = RunDir(planned.spec.run_dir)
-    run.create(planned.config, [], {"status": "created"})
+    plan = planned(folder, words)
+    run = RunDir(plan.spec.run_dir)
+    run.create(plan.config, [], {"status": "created"})
     with contextlib.redirect_stdout(io.StringIO()):
-        train_here(run, planned.config)
+        train_here(run, plan.config)
     gc.collect()
+
+
+def planned(folder: Path, words: list[str]) -> Any:
+    """The plan of a run."""
+    from training_hub import train as front
+
+    return front.plan(front.composed([*words, f"data.cache_dir={folder}/cache", "max_seq_len=512"]))
 
 
 def loss_on(trainer: Any, path: Path) -> float:
     """Mean loss of the trained tokens of other rows than the trainer evaluates on, as it computes it."""
     import torch
 
-    from training_hub.config.check import resolve
     from training_hub.data.prepare import prepare
-    from training_hub.train import composed
 
-    words = ["model_path=none", f"data_path={path}", f"data.cache_dir={path.parent}/cache"]
-    rows = prepare(trainer.processing_class, resolve(composed(words))["data"]).train
+    words = [f"model_path={path.parent}/first/checkpoints/final", f"data_path={path}"]
+    rows = prepare(trainer.processing_class, planned(path.parent, words).config["data"]).train
     kept, trainer.eval_rows = trainer.eval_rows, rows
     total, count = 0.0, 0
     with torch.no_grad():
