@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from training_hub import foreign
 from training_hub.errors import ConfigError
-from training_hub.run import RunDir
+from training_hub.run import METRIC_KEYS, RunDir
 from training_hub.state import runs_in
 from training_hub.sweep_dir import SweepDir
 
@@ -85,7 +85,8 @@ def _in(folder: Path) -> Iterator[Course]:
 
 
 def _rows(run: RunDir) -> list[dict[str, Any]]:
+    unknown = dict.fromkeys(METRIC_KEYS)  # an older run may not have all of them
     try:
-        return run.read_metrics()
-    except ValueError:
+        return [unknown | row for row in run.read_metrics()]
+    except (ValueError, TypeError):
         raise ConfigError(f"{run.metrics}: is not what a run has written") from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from training_hub.curves import AXES, Course, courses
 from training_hub.drawing import draw
-from training_hub.errors import ConfigError, enumerate_names, fault
+from training_hub.errors import ConfigError, fault
 
 KINDS = (".png", ".svg")
 
@@ -50,11 +51,30 @@ def plot(
     cannot be drawn.
     """
     path = Path(output_path).expanduser()
-    if refused := [*_label_faults(found, labels), *_data_faults(found, x, y), *_path_faults(path)]:
+    if refused := [*_label_faults(found, labels), *_data_faults(found, x, y), *place_faults(path, KINDS)]:
         raise ConfigError(*refused)
     named = zip(found, labels or _names(found), strict=True)
-    draw([course._replace(name=name) for course, name in named], path, x, y, ema_span)
+    with one_line(path):
+        draw([course._replace(name=name) for course, name in named], path, x, y, ema_span)
     return str(path)
+
+
+def place_faults(path: Path, kinds: Sequence[str]) -> Iterator[str]:
+    """What is wrong with a path to write to. kinds: the suffixes that it may have."""
+    if path.suffix not in kinds:
+        yield fault("output_path", path, f"the name must end with {' or '.join(kinds)}")
+    elif path.is_dir() or not path.absolute().parent.is_dir():
+        yield fault("output_path", path, "is a folder" if path.is_dir() else "its folder does not exist")
+
+
+@contextmanager
+def one_line(path: Path) -> Iterator[None]:
+    """Turn an error of writing a file into a ConfigError."""
+    try:
+        yield
+    except OSError as error:
+        rule = f"cannot be written ({error.strerror})"
+        raise ConfigError(fault("output_path", path, rule, "choose another")) from None
 
 
 def default_path(folder: str) -> str:
@@ -90,10 +110,3 @@ def _data_faults(found: Sequence[Course], x: str, y: Sequence[str]) -> Iterator[
     for key in y if not lost else ():
         if not any(each.points(key) or (key == "loss" and each.points("eval_loss")) for each in found):
             yield fault("y", key, "no run has logged any", "drop it")
-
-
-def _path_faults(path: Path) -> Iterator[str]:
-    if path.suffix not in KINDS:
-        yield fault("output_path", path, f"the name of a picture ends with {enumerate_names(KINDS)}")
-    elif path.is_dir() or not path.absolute().parent.is_dir():
-        yield fault("output_path", path, "is a folder" if path.is_dir() else "its folder does not exist")

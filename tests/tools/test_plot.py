@@ -79,7 +79,12 @@ REFUSED = {
     ]),
     "what nobody has logged": ("bare y=lr", ["y=lr: no run has logged any; drop it"]),
     "an axis that nobody has logged": ("bare x=tokens", ["x=tokens: {here}/bare has logged none; choose another"]),
-    "no kind of picture": ("run output_path=x.gif", ["output_path=x.gif: the name of a picture ends with .png, .svg"]),
+    "no kind of picture": ("run output_path=x.gif", ["output_path=x.gif: the name must end with .png or .svg"]),
+    "nowhere to write": (
+        "run output_path=/proc/x.png",
+        ["output_path=/proc/x.png: cannot be written (No such file or directory); choose another"],
+    ),
+    "nothing to draw": ("run y=[]", ["y=[]: must have at least 1 item"]),
     "no place": ("run output_path=a/x.png", ["output_path=a/x.png: its folder does not exist"]),
     "too few labels": ("run bare labels=[a]", ["labels=['a']: 2 run directories need as many labels"]),
     "no span": ("run ema_span=0", ["ema_span=0: must be greater than 0"]),

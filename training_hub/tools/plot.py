@@ -25,7 +25,7 @@ class PlotSettings(Checked):
     """The settings of `plot`."""
 
     x: Literal["step", "epoch", "tokens", "samples", "time"] = param("what the curves run over", default="step")
-    y: Annotated[list[Quantity], BeforeValidator(_as_list), Field(min_length=1)] = param(
+    y: Annotated[list[Quantity], Field(min_length=1), BeforeValidator(_as_list)] = param(
         "what is drawn, one panel each: of loss, lr, grad_norm, tokens_per_second", default=["loss"]
     )
     ema_span: int | None = param(

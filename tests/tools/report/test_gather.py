@@ -142,12 +142,15 @@ REFUSED = {
         ],
     ),
     "broken metrics": ("broken", ["{here}/broken/metrics.jsonl: is not what a run has written"]),
-    "no page": ("run output_path=x.pdf", ["output_path=x.pdf: the name of a page ends with .html"]),
+    "a broken config": ("odd", ["{here}/odd/config.yaml: is not what a run has written"]),
+    "a broken result": ("torn", ["{here}/torn/result.json: is not what a run has written"]),
+    "no page": ("run output_path=x.pdf", ["output_path=x.pdf: the name must end with .html"]),
     "no place": ("run output_path=a/x.html", ["output_path=a/x.html: its folder does not exist"]),
     "served and written": (
         "run output_path=x.html watch=true",
         ["output_path=x.html: what is served is not written; drop it, or drop --watch"],
     ),
+    "a port for nothing": ("run port=9000", ["port=9000: nothing is served; add --watch, or drop it"]),
     "no port": ("run port=70000", ["port=70000: must be less than or equal to 65535"]),
 }
 
@@ -159,6 +162,8 @@ def test_what_cannot_be_reported_is_refused_in_a_line(
 ) -> None:
     write_run("run")
     write_run("broken").metrics.write_text("{}}\n")
+    write_run("odd").config.write_text("a: b: c")
+    write_run("torn").result.write_text('{"status": "comp')
     with pytest.raises(ConfigError) as caught:
         report(typed.split())
     assert list(caught.value.faults) == [text.format(here=here) for text in faults]

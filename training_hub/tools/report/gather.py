@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from training_hub.curves import Course, courses
+from training_hub.errors import ConfigError
 from training_hub.run import RunDir
 from training_hub.state import State, states
 from training_hub.sweep_dir import SweepDir, objective, outcome
@@ -67,7 +70,7 @@ class Report:
 def gather(folders: Sequence[str]) -> Report:
     """Read all that is to be told. ConfigError for folders without runs."""
     found = courses(folders, may_be_empty=True)
-    runs = [RunDir(each.path) for each in found]
+    runs = [_sound(RunDir(each.path)) for each in found]
     most = min(max(_OF_A_CURVE[0], _MOST_POINTS // len(found)), _OF_A_CURVE[1])
     known = iter(states([run for run in runs if run.exists()]))
     told = [
@@ -78,6 +81,21 @@ def gather(folders: Sequence[str]) -> Report:
     told.sort(key=lambda each: (each.objective is None, each.objective or 0.0, each.number))
     is_sweep = len(folders) == 1 and SweepDir(folders[0]).exists()
     return Report(_title(folders, told), told, settings, is_sweep)
+
+
+def _sound(run: RunDir) -> RunDir:
+    """The run. ConfigError where one of its files is not what a run has written, or has gone."""
+    if run.exists():
+        for read, file in (
+            (run.read_config, run.config),
+            (run.read_result, run.result),
+            (run.read_samples, run.samples),
+        ):
+            try:
+                read()
+            except (OSError, ValueError, TypeError, yaml.YAMLError):
+                raise ConfigError(f"{file}: is not what a run has written") from None
+    return run
 
 
 def _told(number: int, course: Course, run: RunDir, state: State | None, most: int) -> Told:

@@ -8,6 +8,8 @@ from pathlib import Path
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.interpreter import install_command, missing_requirements
 from training_hub.params import Checked, Text, param
+from training_hub.plot import one_line, place_faults
+from training_hub.run import write_atomically
 from training_hub.tools import words
 
 WORDS = {"report": ("DIR ...",)}
@@ -41,19 +43,18 @@ def report(typed: Sequence[str]) -> int:
     if settings.watch:
         return serve(folders, settings.port)
     path = Path(settings.output_path or Path(folders[0]) / "report.html").expanduser()
-    path.write_text(page(gathered), encoding="utf-8")
+    with one_line(path):
+        write_atomically(path, page(gathered))
     print(path)
     return 0
 
 
 def _place_faults(settings: ReportSettings) -> list[str]:
+    if not settings.watch and "port" in settings.model_fields_set:
+        return [fault("port", settings.port, "nothing is served", "add --watch, or drop it")]
     if settings.output_path is None:
         return []
     path = Path(settings.output_path).expanduser()
     if settings.watch:
         return [fault("output_path", path, "what is served is not written", "drop it, or drop --watch")]
-    if path.suffix != ".html":
-        return [fault("output_path", path, "the name of a page ends with .html")]
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        return [fault("output_path", path, "is a folder" if path.is_dir() else "its folder does not exist")]
-    return []
+    return list(place_faults(path, [".html"]))
