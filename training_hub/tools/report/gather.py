@@ -85,16 +85,12 @@ def gather(folders: Sequence[str]) -> Report:
 
 def _sound(run: RunDir) -> RunDir:
     """The run. ConfigError where one of its files is not what a run has written, or has gone."""
-    if run.exists():
-        for read, file in (
-            (run.read_config, run.config),
-            (run.read_result, run.result),
-            (run.read_samples, run.samples),
-        ):
-            try:
-                read()
-            except (OSError, ValueError, TypeError, yaml.YAMLError):
-                raise ConfigError(f"{file}: is not what a run has written") from None
+    readers = {run.config: run.read_config, run.result: run.read_result, run.samples: run.read_samples}
+    for file, read in readers.items() if run.exists() else ():
+        try:
+            read()
+        except (OSError, ValueError, TypeError, yaml.YAMLError):
+            raise ConfigError(f"{file}: is not what a run has written") from None
     return run
 
 
