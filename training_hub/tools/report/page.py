@@ -76,6 +76,7 @@ def _data(report: Report) -> dict[str, Any]:
     runs = [
         {
             "name": run.name,
+            "number": run.number,
             "curves": run.curves,
             "settings": run.settings,
             "objective": run.objective,

@@ -16,10 +16,10 @@ function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** The colour of a run by its place: of few one of the palette, of many the brighter (in the dark) the better. */
-function colorOf(place, count) {
-  if (count <= FEW) return PALETTE[dark.matches ? "dark" : "light"][place];
-  const share = place / (count - 1);
+/** The colour of a run: of few its own, whatever its rank becomes, of many by rank: the best stand out. */
+function colorOf(runs, place) {
+  if (runs.length <= FEW) return PALETTE[dark.matches ? "dark" : "light"][runs[place].number - 1];
+  const share = place / (runs.length - 1);
   const at = dark.matches ? 4 - 3 * share : 3.2 * share;
   const low = SCALE[Math.floor(at)], high = SCALE[Math.ceil(at)], part = at % 1;
   return `rgb(${low.map((value, k) => Math.round(value + (high[k] - value) * part)).join(",")})`;
@@ -44,8 +44,9 @@ function smoothed(values, numbers, span) {
   });
 }
 
-function curve(run, place, count, key, view) {
-  const held = key === "eval_loss", columns = run.curves[held ? "eval_loss" : "loss"], color = colorOf(place, count);
+function curve(runs, place, key, view) {
+  const run = runs[place], held = key === "eval_loss";
+  const columns = run.curves[held ? "eval_loss" : "loss"], color = colorOf(runs, place);
   const few = held ? columns.number.length <= 60 : columns.number.length <= 30;
   return {
     x: columns[view.x], y: held || key === "lr" ? columns[key] : smoothed(columns[key], columns.number, view.span),
@@ -71,14 +72,13 @@ function layout(key, view, count) {
 const CONFIG = { displaylogo: false, responsive: true, displayModeBar: false, showTips: false };
 
 function drawCurves(data, view) {
-  const count = data.runs.length;
-  const shown = data.runs.map((run, place) => [run, place]).filter(([run]) => !view.hidden.has(run.name));
+  const shown = [...data.runs.keys()].filter((place) => !view.hidden.has(data.runs[place].name));
   for (const key of ["loss", "lr", "grad_norm", "tokens_per_second"]) {
-    const traces = shown.map(([run, place]) => curve(run, place, count, key, view));
+    const traces = shown.map((place) => curve(data.runs, place, key, view));
     if (key === "loss" && view.held) {
-      traces.push(...shown.map(([run, place]) => curve(run, place, count, "eval_loss", view)));
+      traces.push(...shown.map((place) => curve(data.runs, place, "eval_loss", view)));
     }
-    Plotly.react(`chart-${key}`, traces.filter((each) => each.y.length), layout(key, view, count), CONFIG);
+    Plotly.react(`chart-${key}`, traces.filter((each) => each.y.length), layout(key, view, data.runs.length), CONFIG);
   }
 }
 

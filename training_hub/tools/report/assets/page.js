@@ -19,12 +19,12 @@ async function unpack() {
 function draw() {
   document.querySelectorAll("#ranking tbody tr").forEach((row) => {
     const run = data.runs[row.dataset.run];
-    row.style.setProperty("--dot", colorOf(Number(row.dataset.run), data.runs.length));
+    row.style.setProperty("--dot", colorOf(data.runs, Number(row.dataset.run)));
     row.classList.toggle("off", view.hidden.has(run.name));
     row.querySelector("input").checked = !view.hidden.has(run.name);
   });
   document.querySelectorAll(".dot[data-of]").forEach((dot) => {
-    dot.style.setProperty("--dot", colorOf(Number(dot.dataset.of), data.runs.length));
+    dot.style.setProperty("--dot", colorOf(data.runs, Number(dot.dataset.of)));
   });
   const all = document.getElementById("all");
   if (all) {
