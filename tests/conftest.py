@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.workers.conftest import tiny  # noqa: F401  a fixture for every folder
+
+EXTENSION = Path(__file__).parent.parent / "examples" / "extension"
+
+
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the example of an extension is installed."""
+    source, target = tmp_path_factory.mktemp("source") / "extension", tmp_path_factory.mktemp("installed")
+    shutil.copytree(EXTENSION, source)  # building writes beside the source
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(source)]
+    subprocess.run(command, check=True)
+    return target
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

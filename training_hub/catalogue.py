@@ -19,7 +19,7 @@ from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.interpreter import look_at
 from training_hub.locate import locate
-from training_hub.params import ChoiceNode, LoggerNode, ModelNode, SweepParams, aliases
+from training_hub.params import LoggerNode, ModelNode, SweepParams, aliases
 from training_hub.registry import AlgorithmRegistry
 from training_hub.signature import arguments
 
@@ -72,10 +72,10 @@ def alternatives(algorithm: str) -> list[str]:
 def schema_of(composition: Composition) -> Schema:
     """What this composition may hold."""
     launcher, backend, adapter = launcher_of(composition), backend_of(composition), adapter_of(composition)
-    params = algorithm_of(composition).Params
-    loggers = dict.fromkeys(options("logger"), (Any, None))
+    algorithm = algorithm_of(composition)
+    own, loggers = algorithm.Params, dict.fromkeys(options("logger"), (Any, None))
     nodes: dict[str, type[BaseModel]] = {
-        "algorithm": ChoiceNode,
+        "algorithm": algorithm.Node,
         "backend": backend.Node,
         "model": ModelNode,
         "data": DataNode,
@@ -86,7 +86,7 @@ def schema_of(composition: Composition) -> Schema:
     nodes |= {f"logger.{name}": LoggerNode for name in composition.cfg.get("logger") or {} if name in loggers}
     libraries = ["recipe", *backend.libraries] + ["adapter.peft"] * (adapter is not Adapter)
     return Schema(
-        params=(params, launcher.Params, *(() if issubclass(params, adapter.Params) else (adapter.Params,))),
+        params=(own, launcher.Params, *(() if issubclass(own, adapter.Params) else (adapter.Params,))),
         nodes=nodes,
         libraries={path: _arguments(composition, path) for path in libraries},
         owned={

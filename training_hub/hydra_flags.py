@@ -11,9 +11,8 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from training_hub import catalogue, train
-from training_hub.config import resolvers
 from training_hub.config.check import check
-from training_hub.config.choices import CONF, ROOT
+from training_hub.config.choices import CONF, ROOT, prepare_hydra
 from training_hub.config.compose import rewritten
 from training_hub.errors import ConfigError, fault, suggestion
 from training_hub.params import Params, aliases
@@ -31,7 +30,7 @@ def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], fol
         overrides = rewritten(overrides, aliases(Params))
     # Flags first: Hydra 1.3 refuses overrides on both sides of one.
     sys.argv = [sys.argv[0], *(word for flag in flags for word in flag if word is not None), *overrides]
-    resolvers.register()
+    prepare_hydra()
 
     @hydra.main(config_path=str(CONF), config_name=ROOT, version_base="1.3")
     def shown(cfg: DictConfig) -> None:

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from training_hub.errors import ConfigError, fault
+from training_hub.extensions import extensions
 
 # A config file may come from anywhere, and importing runs code: only what is known, and what the user allows here.
 ALLOWED_VARIABLE = "TRAINING_HUB_TARGETS"
@@ -15,14 +16,15 @@ ALLOWED_VARIABLE = "TRAINING_HUB_TARGETS"
 def locate(target: str) -> Any:
     """Import `package.module.Name`, inner names included.
 
-    The package must be this one, or one that the environment variable TRAINING_HUB_TARGETS names (several: separated
-    by commas). Raises ConfigError where it is not, or where there is no such thing.
+    The package must be this one, one that adds choices (extensions), or one that the environment variable
+    TRAINING_HUB_TARGETS names (several: separated by commas). Raises ConfigError where it is not, or where there is no
+    such thing.
     """
     parts = target.split(".")
     if not all(map(str.isidentifier, parts)):
         raise ConfigError(fault("_target_", target, "not a dotted name", "give package.module.Class"))
     allowed = ["training_hub", *os.environ.get(ALLOWED_VARIABLE, "").split(",")]
-    if parts[0] not in allowed:
+    if parts[0] not in allowed and parts[0] not in [each.package for each in extensions()]:
         way = f"set {ALLOWED_VARIABLE}={parts[0]} if you trust it"
         raise ConfigError(fault("_target_", target, f"code of {parts[0]} is not run from a config", way))
     for cut in range(len(parts) - 1, 0, -1):

@@ -37,11 +37,13 @@ class Algorithm(ABC):
 class RecipeAlgorithm(Algorithm):
     """An algorithm whose parameters become a backend's arguments by a recipe, `conf/recipe/<name>/<backend>.yaml`.
 
-    name: its file in `conf/algorithm/`. Params: all of its parameters.
+    name: its file in `conf/algorithm/`. Params: all of its parameters. Node: the settings of its node `algorithm`, also
+    those that are no argument of a library.
     """
 
     name: ClassVar[str]
     Params: ClassVar[type[params.Params]]
+    Node: ClassVar[type[params.ChoiceNode]] = params.ChoiceNode
 
     def train(self, **kwargs: Any) -> Any:
         """Train; returns a TrainResult (a backend of your own: whatever that one returns).

@@ -16,6 +16,7 @@ from hydra.core.default_element import ResultDefault
 from omegaconf import Container, DictConfig, OmegaConf
 
 from training_hub.errors import ConfigError
+from training_hub.extensions import extensions
 
 _PARAMETER = re.compile(r"\$\{(\w+)\}")
 
@@ -26,7 +27,8 @@ class Source:
 
     name: as in the defaults list, e.g. `algorithm/sft`. package: where its content goes, "" for the root. keys: what
     it sets, dotted, as seen from the root. follows: those of them that are one root parameter and nothing else, with
-    its name: `data.seed` -> `seed`. shipped: whether it came with the project (or from Python).
+    its name: `data.seed` -> `seed`. shipped: whether it came with the project or an extension (or from Python).
+    extension: the package that brought it, "" for none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Source:
     keys: frozenset[str]
     shipped: bool
     follows: Mapping[str, str] = field(default_factory=dict)
+    extension: str = ""
 
     @property
     def is_users(self) -> bool:
@@ -98,7 +101,7 @@ def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
 
 def _read_sources(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> tuple[Source, ...]:
     """The files that make up a config, in the order in which they are merged."""
-    found = []
+    found, installed = [], {each.name for each in extensions()}
     for default in defaults:
         path = default.config_path
         if path is None or path.startswith("hydra/") or path == "_dummy_empty_config_":
@@ -111,8 +114,9 @@ def _read_sources(defaults: Sequence[ResultDefault], repository: IConfigReposito
         package = default.package or ""
         values = {f"{package}.{key}" if package else key: value for key, value in _dotted(loaded.config).items()}
         follows = {key: match[1] for key, value in values.items() if (match := _PARAMETER.fullmatch(str(value)))}
-        shipped, file = loaded.provider in ("main", "python"), _file(loaded.path, path)
-        found.append(Source(path, package, file, frozenset(values), shipped, follows))
+        extension = loaded.provider if loaded.provider in installed else ""
+        shipped, file = loaded.provider in ("main", "python", extension), _file(loaded.path, path)
+        found.append(Source(path, package, file, frozenset(values), shipped, follows, extension))
     return tuple(found)
 
 

@@ -17,8 +17,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from training_hub import train
-from training_hub.config import resolvers
-from training_hub.config.choices import CONF, ROOT
+from training_hub.config.choices import CONF, ROOT, prepare_hydra
 from training_hub.config.compose import rewritten
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
@@ -100,7 +99,7 @@ def collected(directory: SweepDir, planner: Planner) -> Board:
 
 def _multirun(settings: Sequence[str], swept: Sequence[str], folder: Path, config_dirs: Sequence[str]) -> None:
     """Run Hydra's multirun. Raises what the sweeper raises: as a rule the first failure of a job."""
-    resolvers.register()
+    prepare_hydra()
     version.setbase("1.3")
     search_path = create_config_search_path(str(CONF))
     for each in config_dirs:

@@ -17,7 +17,7 @@ from training_hub.config.schema import Schema
 from training_hub.errors import ConfigError
 
 # What a choice is, rather than what it is set to; `list` and `doctor` show these.
-_NOT_SETTINGS = {"_target_", "worker", "requires", "needs_gpu", "accepts"}
+_NOT_SETTINGS = {"_target_", "worker", "requires", "needs_gpu", "accepts", "algorithm.adapter"}
 
 
 def explain(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
@@ -41,8 +41,9 @@ def explain(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
             if not each.governed_by & schema.parameters()
         ]
     title = f"{composition.choices['algorithm']} on {composition.choices['backend']}"
+    added = [f"{source.name} is of {source.extension}" for source in composition.sources if source.extension]
     header = ("setting without a parameter", "value", "from")
-    return "\n".join([title, "", *table(rows), "", *table([header, *free])])
+    return "\n".join([title, *added, "", *table(rows), "", *table([header, *free])])
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Setting:
 
 
 def _settings(composition: Composition, schema: Schema) -> list[_Setting]:
-    nodes = [*schema.libraries, "model", "data", "backend", "launcher"]
+    nodes = [*schema.libraries, "algorithm", "model", "data", "backend", "launcher"]
     nodes += [path for path in schema.nodes if path.startswith("adapter")]
     found = []
     for node in nodes:
@@ -64,7 +65,7 @@ def _settings(composition: Composition, schema: Schema) -> list[_Setting]:
         library = str(plain.get("_target_", node)).rpartition(".")[2]
         for key, value in ((str(key), value) for key, value in plain.items()):
             shown = f"{library if node in schema.libraries else node}.{key}"
-            if key not in _NOT_SETTINGS and f"{node}.{key}" not in nodes:
+            if not _NOT_SETTINGS & {key, f"{node}.{key}"} and f"{node}.{key}" not in nodes:
                 found.append(_Setting(f"{node}.{key}", shown, frozenset(references(value))))
     return found
 

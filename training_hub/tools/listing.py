@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from training_hub import hardware
 from training_hub.config.choices import options, read_option
+from training_hub.extensions import extensions
 from training_hub.interpreter import missing_requirements
 from training_hub.registry import AlgorithmRegistry
 from training_hub.tools.explain import table
@@ -21,7 +22,13 @@ def listing() -> str:
         marks = ["default" if [each] == pairs[name][:1] else "yes" if each in pairs[name] else "-" for each in backends]
         rows.append((name, *marks))
     needs = [("backend", "needs", "on this machine"), *((name, _needs(name), state(name)) for name in backends)]
-    return "\n".join([*table(rows), "", *table(needs)])
+    return "\n".join([*table(rows), "", *table(needs), *_extensions()])
+
+
+def _extensions() -> list[str]:
+    """What installed packages add to the choices; nothing where there is none."""
+    rows = [(each.name, ", ".join(path.with_suffix("").as_posix() for path in each.options())) for each in extensions()]
+    return ["", *table([("extension", "adds"), *rows])] if rows else []
 
 
 def state(backend: str, python: str | None = None) -> str:
