@@ -17,7 +17,7 @@ MODEL := outputs/models/smollm2-135m-instruct
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint format clean
+.PHONY: help install quickstart test lint docs format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -26,7 +26,7 @@ quickstart: $(VENV)/for-quickstart $(MODEL) ## fine-tune a real 135M chat model 
 	$(RUN) -m training_hub experiment=quickstart $(ARGS)
 	@echo "Next, change one thing:  $(RUN) -m training_hub experiment=quickstart num_epochs=4"
 
-test: lint ## run every check; ARGS go to pytest, e.g. make test ARGS="-m 'not slow'"
+test: lint docs ## run every check; ARGS go to pytest, e.g. make test ARGS="-m 'not slow'"
 	$(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install ## check style, types and layers
@@ -35,6 +35,9 @@ lint: install ## check style, types and layers
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+docs: install ## build the site of docs/ into build/site; a link or an anchor that leads nowhere is an error
+	$(RUN) -m zensical build --clean --strict
+
 format: install ## rewrite the code in the project's style
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
@@ -42,11 +45,11 @@ format: install ## rewrite the code in the project's style
 install: $(VENV)/for-development ## install what developing needs into .venv
 
 clean: ## remove the environment, caches and builds; outputs/ stays
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .cache
 	find . -name __pycache__ -not -path './outputs/*' -prune -exec rm -rf {} +
 
 $(VENV)/for-quickstart: EXTRAS = quickstart
-$(VENV)/for-development: EXTRAS = quickstart,dev,mini-trainer,instructlab-training,tensorboard,slurm,env,sweeps,report
+$(VENV)/for-development: EXTRAS = quickstart,dev,mini-trainer,instructlab-training,tensorboard,slurm,env,sweeps,report,docs
 
 # unsloth contradicts mini-trainer: it lies in a folder of its own, which the tests make a second environment from.
 $(VENV)/for-development: BESIDE = $(RUN) -m pip install --quiet --no-compile --no-deps --upgrade --target $(VENV)/unsloth \

@@ -54,7 +54,7 @@ ARGUMENTS = """\
 ## From parameters to arguments
 
 One table for each pair of algorithm and backend, as its recipe states it. `${lr}` is the value of the parameter `lr`;
-`${name:...}` calls a function of [resolvers.py](../../training_hub/config/resolvers.py). Every other argument of the
+`${name:...}` calls a function of `training_hub/config/resolvers.py`. Every other argument of the
 library can be set as `recipe.NAME=VALUE`, unless the worker sets it itself: then the message names what to use.
 """
 

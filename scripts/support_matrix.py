@@ -1,6 +1,6 @@
-"""Write the support matrix into README.md, between its two markers, from the files of `conf/recipe/`.
+"""Write the support matrix between its two markers into the pages that show it, from the files of `conf/recipe/`.
 
-Run it after adding a recipe: python scripts/support_matrix.py. A test compares the README with what it makes.
+Run it after adding a recipe: python scripts/support_matrix.py. A test compares the pages with what it makes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from pathlib import Path
 from training_hub.config.choices import CONF, entry, read_option, recommended_backend
 from training_hub.locate import locate
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "algorithms" / "index.md"]
 BEGIN = "<!-- support matrix: made by scripts/support_matrix.py -->"
 END = "<!-- end of the support matrix -->"
 
@@ -49,11 +50,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def updated(text: str) -> str:
-    """The README with the matrix of today. ValueError where a marker is missing."""
+    """The page with the matrix of today. ValueError where a marker is missing."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n\n{matrix()}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text()))
+    for page in PAGES:
+        page.write_text(updated(page.read_text()))

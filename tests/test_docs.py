@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
@@ -20,6 +21,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tests.conftest import EXTENSION
 from training_hub import catalogue, cli, train
 from training_hub.config import choices
 from training_hub.config.check import check
@@ -30,7 +32,8 @@ from training_hub.tools import words as verbs_words
 from training_hub.tools.env.verb import asked
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SITE = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").rglob("*.md")), *SITE]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 COMMAND = re.compile(r"(?:^|\s|\()(?:\S*python -m training_hub|training-hub)(?=\s|$)(?P<words>[^#`]*)")
 MAKE = re.compile(r"^make (?P<target>\w+)(?: ARGS=\"(?P<words>.*?)\")?")
@@ -60,6 +63,11 @@ def shown_files(page: Path) -> dict[str, str]:
             if match := FILE.match(line):
                 found[match["path"]] = block
     return found
+
+
+def shown(page: Path) -> list[str]:
+    """The Python files that a page shows."""
+    return [block for path, block in shown_files(page).items() if path.endswith(".py")]
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -108,11 +116,13 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
 
 
 @pytest.fixture
-def with_shown_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
+def with_shown_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Put]:
     """A function that puts the files that a page shows where it says they belong, for the rest of the test."""
     modules = set(sys.modules)
 
     def put(page: Path) -> None:
+        if "anchored_sft" in page.read_text():
+            monkeypatch.syspath_prepend(str(request.getfixturevalue("extension")))
         write(page, tmp_path)
         monkeypatch.chdir(tmp_path)
         if not (tmp_path / "conf").exists():
@@ -149,8 +159,8 @@ def made() -> dict[str, str]:
     """What the scripts make now, in a process that has registered nothing."""
     code = (
         "import json, parameter_reference, support_matrix\n"
-        "text = support_matrix.README.read_text()\n"
-        "print(json.dumps({'page': parameter_reference.page(), 'readme': support_matrix.updated(text)}))"
+        "pages = [[str(page), support_matrix.updated(page.read_text())] for page in support_matrix.PAGES]\n"
+        "print(json.dumps(dict([*pages, ['reference', parameter_reference.page()]])))"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True, check=True
@@ -160,17 +170,19 @@ def made() -> dict[str, str]:
 
 
 def test_the_reference_page_is_what_the_script_makes(made: dict[str, str]) -> None:
-    assert (ROOT / "docs" / "reference" / "parameters.md").read_text() == made["page"]
+    assert (ROOT / "docs" / "reference" / "parameters.md").read_text() == made["reference"]
 
 
 def test_the_support_matrix_is_what_the_script_makes(made: dict[str, str]) -> None:
-    assert (ROOT / "README.md").read_text() == made["readme"]
+    pages = {name: text for name, text in made.items() if name != "reference"}
+    assert {name: Path(name).read_text() for name in pages} == pages
+    assert len(pages) == 2
 
 
 def test_the_reference_page_names_every_parameter_of_every_recipe(made: dict[str, str]) -> None:
     for recipe in (choices.CONF / "recipe").glob("*/*.yaml"):
         for name in re.findall(r"\$\{(\w+)\}", recipe.read_text()):
-            assert f"| `{name}`" in made["page"] or name in choices.GROUPS, (recipe, name)
+            assert f"| `{name}`" in made["reference"] or name in choices.GROUPS, (recipe, name)
 
 
 @every_page
@@ -183,6 +195,25 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    project = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    listed = [path for section in project["nav"] for pages in section.values() for path in pages]
+    assert sorted(listed) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in SITE)
+
+
+@pytest.mark.needs("zensical")
+@pytest.mark.parametrize("link", ["[x](nowhere.md)", "[x](install.md#nowhere)"])
+def test_a_link_that_leads_nowhere_ends_the_build_of_the_site(link: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "zensical.toml", tmp_path)
+    build = [sys.executable, "-m", "zensical", "build", "--strict"]
+    with (tmp_path / "docs" / "index.md").open("a") as page:
+        print(link, file=page)
+    done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "1 issue found" in done.stdout + done.stderr
 
 
 def anchors(page: Path) -> set[str]:
@@ -249,12 +280,16 @@ def test_every_call_of_a_training_function_has_parameters_that_exist(page: Path)
                 assert check(composition, catalogue.schema_of(composition), allow_missing=True) == []
 
 
-@pytest.mark.parametrize("page", [page for page in GUIDES if fences(page, "python")], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in GUIDES if fences(page, "python") != shown(page)], ids=name_of)
 def test_the_examples_from_python_run(page: Path) -> None:
-    shown = shown_files(page).values()
-    code = "\n".join(block for block in fences(page, "python") if block not in shown)
+    code = "\n".join(block for block in fences(page, "python") if block not in shown(page))
     assert "assert " in code
     run([sys.executable, "-W", "error", "-c", code], ROOT)
+
+
+def test_the_guide_to_extensions_shows_the_files_of_the_example() -> None:
+    for path, content in shown_files(ROOT / "docs" / "guides" / "extend.md").items():
+        assert (EXTENSION / path).read_text() == content
 
 
 @pytest.mark.slow
