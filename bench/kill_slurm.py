@@ -62,7 +62,7 @@ def deaths(
     place: Any, way: str, kills: int, dice: random.Random, lives: Any, steps_lost: Callable[[RunDir], int]
 ) -> Any:
     """So many deaths of one way; place, lives: see kill.py. The same command is typed until the run is completed."""
-    run = RunDir(place.folder / place.cell / way.replace(" ", "_"))
+    run = RunDir(place.folder / place.cell / way.replace(", ", "_").replace(" ", "_"))
     settings = ["launcher=slurm", "max_requeues=1000", "resume=auto", "cpus_per_node=1"]
     command = [sys.executable, "-m", "training_hub", *place.words, *settings, f"output_dir={run.path}"]
     while True:
@@ -78,6 +78,8 @@ def deaths(
                 lives.kills, left = lives.kills + 1, left - 1
                 lives.lost.append(steps_lost(run))
         status = process.wait()
+        if status == 2:
+            raise SystemExit(f"refused: {' '.join(command)}")
         result = run.read_result()
         if result is not None and result.status == "completed":
             lives.runs += 1
