@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 QUANTITIES = {
-    "loss": "loss per trained token (nats)",
+    "loss": "loss (nats)",
     "lr": "learning rate",
     "grad_norm": "gradient norm",
     "tokens_per_second": "tokens per second",

@@ -14,7 +14,7 @@ from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.tools.plot import plot
 
-PANELS = ["loss per trained token (nats)", "learning rate", "gradient norm", "tokens per second"]
+PANELS = ["loss (nats)", "learning rate", "gradient norm", "tokens per second"]
 
 
 def words_of(svg: Path) -> list[str]:
