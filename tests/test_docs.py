@@ -30,6 +30,7 @@ from training_hub.sweeps.expand import plugin_of, read
 from training_hub.tools import runs
 from training_hub.tools import words as verbs_words
 from training_hub.tools.env.verb import asked
+from training_hub.tools.estimate import settings as estimate_settings
 
 ROOT = Path(__file__).parent.parent
 SITE = sorted((ROOT / "docs").rglob("*.md"))
@@ -110,6 +111,8 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
     if words and words[0] == "env":
         asked(words[1:] or ("list",))  # raises where the words ask for nothing that can be done
         return 0
+    if words[:1] == ("estimate",):
+        words = ("explain", *estimate_settings.read(words[1:])[1])
     settings = words[1:] if words[:1] and words[0] in cli.VERBS else words
     settings = settings[1:] if words[:1] and words[0] in OF_FOLDERS else settings
     return max(cli.main(["explain", *job]) for job in jobs(list(settings)))

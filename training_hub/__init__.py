@@ -27,6 +27,7 @@ _NAMES = {
     "TrainResult": "training_hub.run",
     "create_algorithm": "training_hub.registry",
     "dpo": "training_hub.algorithms.dpo",
+    "estimate": "training_hub.tools.estimate.function",
     "lora_sft": "training_hub.algorithms.lora_sft",
     "plot_loss": "training_hub.plot",
     "osft": "training_hub.algorithms.osft",
@@ -51,6 +52,7 @@ __all__ = [
     "__version__",
     "create_algorithm",
     "dpo",
+    "estimate",
     "lora_sft",
     "osft",
     "plot_loss",
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from training_hub.plot import plot_loss
     from training_hub.registry import AlgorithmRegistry, create_algorithm
     from training_hub.run import RunDir, TrainResult
+    from training_hub.tools.estimate.function import estimate
 
 
 def __getattr__(name: str) -> Any:

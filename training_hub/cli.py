@@ -17,6 +17,7 @@ VERBS = {
     "resume": "resume DIR: go on with the run or the sweep in that folder",
     "explain": "show how every parameter reaches the backend, and where its value came from",
     "plan": "show everything that train would do; nothing is run or written",
+    "estimate": "say what memory a run takes, without loading the model; time=true: how long it takes",
     "validate": "prepare the data and show it: counts, lengths, first rows with the trained tokens highlighted",
     "list": "algorithms, backends, which pairs exist, and what this machine has for them",
     "export": "write a run's result as a plain model, adapters merged, with a model card; and prove that it speaks",
@@ -188,6 +189,7 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
         "resume": _resume,
         "explain": _explain,
         "plan": _plan,
+        "estimate": _estimate,
         "validate": _validate,
         "list": _list,
         **{verb: partial(_with_words, verb) for verb in OF_WORDS},
@@ -231,6 +233,12 @@ def _plan(overrides: list[str], folders: list[str]) -> int:
 
     print(plan_text(overrides, folders))
     return 0
+
+
+def _estimate(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.tools.estimate.verb import estimate
+
+    return estimate(overrides, folders)
 
 
 def _validate(overrides: list[str], folders: list[str]) -> int:

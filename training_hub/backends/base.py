@@ -80,6 +80,21 @@ class RecipeBackend(Backend):
         return adapter.held(config, size)
 
     @classmethod
+    def sketch(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The config of a run on TRL whose steps hold what this library's hold, and a node `sketch`.
+
+        It has
+
+        processes   among which a step is dealt out
+        autocast    whether products are in bfloat16 beside weights of another type, on a GPU
+        chunked     whether logits are computed in tiles where they can be
+        bits        4 or 8, where the model's own weights are packed, else 0
+        sharded     among how many processes weights, gradients and moments are shared out; 0: each has all
+        item_size   bytes of each such number; trained_ratio: share of a matrix's directions, None: all weights
+        """
+        raise NotImplementedError
+
+    @classmethod
     def interpreter(cls, config: Mapping[str, Any]) -> str:
         """The Python that runs the worker."""
         return str(config["backend"]["python"] or sys.executable)

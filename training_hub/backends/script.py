@@ -59,6 +59,34 @@ class ScriptBackend(RecipeBackend):
         return int(config["launcher"]["world_size"])
 
     @classmethod
+    def sketch(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Layers in bfloat16, each computed again for its gradients, one after the other; whole logits."""
+        recipe, node = config["recipe"], config["launcher"]
+        tokens = recipe.get("max_tokens_per_gpu") or recipe.get("max_batch_len")
+        step = {"packing": True, "max_tokens_per_gpu": tokens, "effective_batch_size": cls.rows_of_step(config)}
+        sketch = {
+            "processes": node["world_size"], "sharded": cls.shards(config), "bits": 0,
+            "autocast": False, "chunked": False,
+            "item_size": ITEM_SIZES.get(str(recipe.get("train_dtype", "float32")), 4),
+            "trained_ratio": recipe["osft_unfreeze_rank_ratio"] if recipe.get("osft") else None,
+        }  # fmt: skip
+        on_trl = {"_target_": "trl.SFTConfig", "gradient_checkpointing": True, "seed": recipe.get("seed", 0)}
+        return {
+            **config,
+            "model": {**config["model"], "dtype": "bfloat16"},
+            "recipe": {**on_trl, "optim": "adamw_torch"},
+            "backend": {**config["backend"], **step},
+            "adapter": {},
+            "sketch": sketch,
+        }
+
+    @classmethod
+    def rows_of_step(cls, config: Mapping[str, Any]) -> int:
+        """Rows of a step, over all processes."""
+        recipe = config["recipe"]
+        return int(recipe.get("batch_size") or recipe["effective_batch_size"])
+
+    @classmethod
     def held(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> Held:
         """A share of all weights with gradients and moments; where only parts of them are trained, of the weights."""
         parameters = size.parameters // cls.shards(config)

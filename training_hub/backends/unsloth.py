@@ -35,6 +35,13 @@ class UnslothBackend(TRLBackend):
         return cls.owned
 
     @classmethod
+    def sketch(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The same loop without unsloth's kernels, which need less."""
+        checkpointing = bool(config["backend"]["load"]["use_gradient_checkpointing"])
+        recipe = {**config["recipe"], "_target_": "trl.SFTConfig", "gradient_checkpointing": checkpointing}
+        return super().sketch({**config, "recipe": recipe})
+
+    @classmethod
     def check(cls, config: Mapping[str, Any]) -> list[str]:
         """As on TRL, and what unsloth decides for itself."""
         model, faults = config["model"], super().check(config)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training_hub.errors import ConfigError, RunFailed
 from training_hub.interpreter import running
 
 
@@ -22,3 +23,19 @@ def ask(module: str, request: Mapping[str, Any], python: str | None) -> int:
             asked.wait()
             raise
     return asked.returncode
+
+
+def answer(module: str, request: Sequence[Any] | Mapping[str, Any], python: str | None) -> Any:
+    """What one of this package's modules prints as JSON. ConfigError or RunFailed with what it says where it fails."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(running(python, module), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as asked:
+        try:
+            printed, said = asked.communicate(json.dumps(request))
+        except KeyboardInterrupt:
+            asked.wait()
+            raise
+    if asked.returncode == ConfigError.exit_status:
+        raise ConfigError(*said.strip().splitlines()[-1:])
+    if asked.returncode:
+        raise RunFailed(f"{module}: failed\n" + "\n".join(said.strip().splitlines()[-12:]))
+    return json.loads(printed)

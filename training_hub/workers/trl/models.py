@@ -20,13 +20,29 @@ def load_model(node: dict[str, Any], use_cpu: bool, **changes: Any) -> PreTraine
     Updates are often smaller than what bfloat16 can tell apart next to a weight, so the weights that are trained stay
     in float32; the matrix products run in bfloat16 under autocast all the same.
     """
-    dtype = torch.float32 if node["dtype"] == "auto" else getattr(torch, node["dtype"])
-    how = {"dtype": dtype, "attn_implementation": attention(node["attn_implementation"], use_cpu)} | changes
     try:
+        how = _how(node, use_cpu) | changes
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(node["path"], **how, **where(node))
     except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(fault("model_path", node["path"], first_line(error), WAY_OUT)) from error
     return model
+
+
+def sketch(node: dict[str, Any], use_cpu: bool, **changes: Any) -> PreTrainedModel:
+    """The same from its config alone, with any weights; packed ones are not packed."""
+    try:
+        config = AutoConfig.from_pretrained(node["path"], **where(node))
+        how = _how(node, use_cpu) | {name: value for name, value in changes.items() if name == "dtype"}
+        trust = node["trust_remote_code"]
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=trust, **how)
+    except (OSError, ValueError) as error:
+        raise ConfigError(fault("model_path", node["path"], first_line(error), WAY_OUT)) from error
+    return model
+
+
+def _how(node: dict[str, Any], use_cpu: bool) -> dict[str, Any]:
+    dtype = torch.float32 if node["dtype"] == "auto" else getattr(torch, node["dtype"])
+    return {"dtype": dtype, "attn_implementation": attention(node["attn_implementation"], use_cpu)}
 
 
 def stored_dtype(node: dict[str, Any]) -> torch.dtype:

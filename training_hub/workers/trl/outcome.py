@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -94,4 +95,12 @@ def interrupted(run: RunDir, trainer: Steps) -> dict[str, Any]:
 
 def metrics(trainer: Steps) -> dict[str, float]:
     """The final numbers of a run."""
-    return trainer.progress.final | {"steps": trainer.state.global_step, "tokens": trainer.progress.tokens}
+    counted = {"steps": trainer.state.global_step, "tokens": trainer.progress.tokens}
+    return trainer.progress.final | counted | {"peak_memory_gb": peak_memory_gb(trainer.args.device.type)}
+
+
+def peak_memory_gb(device: str) -> float:
+    """The most that this process has held, in units of 10**9 bytes: of the GPU's memory, else of the machine's."""
+    if device == "cuda":
+        return torch.cuda.max_memory_reserved() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -72,7 +73,9 @@ class PreferenceTrainer(Steps, DPOTrainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Ask the reference, then train."""
+        began = time.monotonic()
         self._reference["train"] = self._ask_reference(self.rows, sorted(set(self._visited())))
+        self.progress.final["reference_seconds"] = time.monotonic() - began
         if self.eval_rows is not None:
             self._reference["eval"] = self._ask_reference(self.eval_rows, range(len(self.eval_rows)))
         return super().train(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""What a run will cost: memory, from shapes alone, and time, from a few real steps."""

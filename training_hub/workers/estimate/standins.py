@@ -1,0 +1,100 @@
+"""What only numbers can tell, told by shapes: in the place of functions of the worker, while a step is gone through."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from trl.trainer import dpo_trainer
+
+from training_hub.workers.trl import attention, loss, svd
+from training_hub.workers.trl.preference import PreferenceTrainer
+
+
+@contextlib.contextmanager
+def put_in(gpu: bool, chunked: bool) -> Iterator[None]:
+    """Put them in while the block lasts.
+
+    gpu: attention as there, in the type that the products have. chunked: whether logits may be computed in tiles.
+    """
+    places: list[tuple[Any, str, Any]] = [
+        (loss, "has_plain_head", has_plain_head if chunked else lambda _: False),
+        (svd, "from_cache", from_nowhere),
+        (torch.nn.Module, "to", stay),
+        (dpo_trainer, "hash_module", lambda _: ""),
+        (PreferenceTrainer, "_ask_reference", know_nothing),
+        *([(attention, "attend", attend)] if gpu else []),
+    ]
+    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
+    try:
+        for owner, name, instead in places:
+            setattr(owner, name, instead)
+        yield
+    finally:
+        for owner, name, own in kept:
+            setattr(owner, name, own)
+
+
+class Operations(TorchDispatchMode):
+    """Writes down what is done."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.done: list[Any] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation."""
+        self.done.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def has_plain_head(model: PreTrainedModel) -> bool:
+    """Whether the model does to its last hidden state what a linear layer does, and nothing more."""
+    head = model.get_output_embeddings()
+    if type(head) is not torch.nn.Linear or model.dtype == torch.float16:
+        return False
+    ids = torch.arange(8, device=model.device)[None]
+    with Operations() as whole:
+        logits = model(input_ids=ids, use_cache=False).logits
+    with Operations() as parts:
+        plain = head(model.base_model(input_ids=ids, use_cache=False).last_hidden_state)
+    return logits.shape == plain.shape and _computed(whole) == _computed(parts)
+
+
+def _computed(operations: Operations) -> Counter[Any]:
+    """What was done, but for other views of the same numbers."""
+    return Counter(each for each in operations.done if each.namespace == "aten" and not each.is_view)
+
+
+@contextlib.contextmanager
+def from_nowhere(*_: Any) -> Iterator[None]:
+    """PEFT decomposes the matrices itself: of shapes alone that takes no time."""
+    yield
+
+
+def attend(
+    module: torch.nn.Module, query: Any, key: Any, value: Any, mask: Any, lengths: Any = None, **kwargs: Any
+) -> tuple[Any, None]:
+    """The worker's attention as it is on a GPU."""
+    if lengths is None:
+        return sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0], None
+    parts = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+    return torch.cat([sdpa_attention_forward(module, *part, None, **kwargs)[0] for part in parts], dim=1), None
+
+
+def stay(module: torch.nn.Module, *_: Any, **__: Any) -> torch.nn.Module:
+    """The model is where it is to be: without numbers its tensors cannot change places."""
+    return module
+
+
+def know_nothing(_trainer: Any, rows: Any, _numbers: Any) -> Any:
+    """What the reference thinks of pairs."""
+    return np.zeros((len(rows), 2), np.float32)

@@ -1,0 +1,92 @@
+"""Goes through two steps of the worker's own training on tensors that have shapes and no numbers."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import trl
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import AutoConfig, TrainerCallback
+from transformers.utils import logging
+
+from training_hub.data.prepare import Prepared
+from training_hub.data.rows import PreferenceRows
+from training_hub.run import RunDir
+from training_hub.workers.estimate import rows, standins
+from training_hub.workers.estimate.tracker import KINDS, Tracker
+from training_hub.workers.tokenizer import load as load_tokenizer
+from training_hub.workers.tokenizer import where
+from training_hub.workers.trl import COURSES, adapter, course, models, settle
+from training_hub.workers.trl.owned import OWNED, OWNED_BY_DPO
+
+_OWNED = {"trl.SFTConfig": OWNED, "trl.DPOConfig": OWNED_BY_DPO}
+# In the second step the optimizer has its state.
+_RECIPE = {"max_steps": 2, "report_to": [], "eval_strategy": "no", "save_strategy": "no", "use_cpu": True}
+
+
+class Traced(NamedTuple):
+    """parts: bytes of each kind at the moment when they were most together. tokens: of the heavier micro-batch."""
+
+    parts: dict[str, int]
+    model: Any
+    tokens: int
+
+
+def trace(config: dict[str, Any], sketch: dict[str, Any]) -> Traced:
+    """Two steps of a run on TRL. sketch: see `RecipeBackend.sketch`."""
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    settled = {"use_cpu": True, "bf16": sketch["autocast"]} if sketch["gpu"] else settle.settle(config["recipe"])
+    max_tokens = settle.max_tokens(config["backend"]["max_tokens_per_gpu"], not sketch["gpu"])
+    known = AutoConfig.from_pretrained(config["model"]["path"], **where(config["model"]))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        chosen, tokens = rows.heaviest(config, sketch["processes"], max_tokens, folder)
+        sides = chosen.sides if isinstance(chosen, PreferenceRows) else chosen
+        tracker = Tracker(known.get_text_config().vocab_size, float(sides.trained.sum() / sides.lengths.sum()))
+        shape = {"effective_batch_size": len(chosen), "max_tokens_per_gpu": max_tokens}
+        whole = config | {"backend": config["backend"] | shape}
+        with standins.put_in(sketch["gpu"], sketch["chunked"]):
+            model = _trained(whole, settled, Prepared(chosen, None, {}), RunDir(folder / "run"), tracker)
+    return Traced({kind: tracker.peak[kind] for kind in KINDS}, model, tokens)
+
+
+def _trained(config: dict[str, Any], settled: dict[str, Any], data: Prepared, run: RunDir, tracker: Tracker) -> Any:
+    """The model after two steps."""
+    target = config["recipe"]["_target_"]
+    module, kind = importlib.import_module(COURSES[target]), getattr(trl, target.rpartition(".")[2])
+    run.path.mkdir()
+    run.create({}, [], {})
+    recipe = config["recipe"] | _RECIPE
+    args = course.on_one_gpu(kind(**course.arguments(run, recipe, settled, kind, _OWNED[target])))
+    tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
+    with FakeTensorMode(allow_non_fake_inputs=True), tracker:
+        model, plain = course.model_and_adapter(config, settled, data, models.sketch)
+        trainer = module.build(run, config, course.Loaded(args, tokenizer, data, model, plain, settled))
+        if method := adapter.method(config):
+            trainer.complete_gradients = partial(method.complete_gradients, model)
+            for each in method.callbacks():
+                trainer.add_callback(each)
+        trainer.add_callback(_Knows(tracker))
+        trainer.train()
+    return model
+
+
+class _Knows(TrainerCallback):
+    """Tells the tracker what belongs to the model and what to the optimizer."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+
+    def on_train_begin(self, *_: Any, model: Any = None, **__: Any) -> None:
+        """Called when the model is where it stays."""
+        self.tracker.know_model(model)
+
+    def on_optimizer_step(self, *_: Any, optimizer: Any = None, **__: Any) -> None:
+        """Called after each step, when the state is there."""
+        states = (value for state in optimizer.state.values() for value in state.values())
+        self.tracker.know((each for each in states if hasattr(each, "untyped_storage")), "optimizer")
