@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ _PLACES = {
 _FEW_POINTS = 30  # so few are marked: a single one would be invisible
 _FEW_RUNS = 10  # so many have colours that can be told apart
 _MOST_NAMED = 30
+_LONGEST_NAME = 60
 
 
 def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span: int | None) -> None:
@@ -35,6 +37,7 @@ def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    found = [each._replace(name=_plain(each.name)) for each in found]
     many = len(found) > _FEW_RUNS
     figure = Figure(figsize=(11 if many else 8, max(4.5, 1 + 2.6 * len(y))), layout="constrained")
     panels: list[Axes] = list(figure.subplots(len(y), 1, sharex=True, squeeze=False)[:, 0])
@@ -50,7 +53,11 @@ def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span
     panels[-1].set_xlabel(_PLACES[x])
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=x != "epoch"))
     _name(figure, panels[0], outside=many)
-    figure.savefig(path, dpi=150)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing from font", UserWarning
+        )  # of a name; a box is drawn instead
+        figure.savefig(path, dpi=150)
 
 
 def smoothed(points: Points, span: int) -> Points:
@@ -61,6 +68,12 @@ def smoothed(points: Points, span: int) -> Points:
         total, weight = keep * total + value, keep * weight + 1
         smooth.append((step, total / weight))
     return smooth
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib draws it: it takes what stands between dollars for mathematics, and hides what has a _."""
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+    return (" " * short.startswith("_") + short).replace("$", r"\$")
 
 
 def _curve(axes: Axes, name: str, points: Points, color: Any, ema_span: int | None) -> None:

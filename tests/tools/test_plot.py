@@ -60,6 +60,13 @@ def test_many_runs_have_their_names_beside_the_picture(write_run: WriteRun) -> N
     assert "... and 2 more" in words_of(Path("many.svg"))
 
 
+def test_whatever_a_folder_is_called_it_is_drawn_by_its_name(write_run: WriteRun) -> None:
+    for name in (r"$\frac{$", "_hidden", "x" * 200, "\N{ROCKET}"):
+        write_run(f"odd/{name}", held_out=False)
+    assert plot(["odd", "output_path=odd.svg"]) == 0
+    assert {r"$\frac{$", " _hidden", "x" * 57 + "..."} <= set(words_of(Path("odd.svg")))
+
+
 REFUSED = {
     "nothing": ("", ["DIR ...: is missing; write plot DIR ..."]),
     "no folder": ("nix", ["nix: no such folder; give that of a run or of a sweep"]),

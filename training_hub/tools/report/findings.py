@@ -27,7 +27,7 @@ def _of_run(run: Told) -> Iterator[str]:
     if run.state.word in ("failed", "interrupted", "cancelled", "lost", "unknown"):
         yield f"{run.state.word}: {run.state.reason}" if run.state.reason else run.state.word
     if any(value is not None and not math.isfinite(value) for row in run.course.rows for value in row.values()):
-        yield "some of its metrics are no numbers"
+        yield "some metrics are no numbers"
     yield from _of_losses(run)
     yield from _of_data(run)
 

@@ -74,11 +74,15 @@ const CONFIG = { displaylogo: false, responsive: true, displayModeBar: false, sh
 function drawCurves(data, view) {
   const shown = [...data.runs.keys()].filter((place) => !view.hidden.has(data.runs[place].name));
   for (const key of ["loss", "lr", "grad_norm", "tokens_per_second"]) {
+    const known = data.runs.some((run) => run.curves.loss[key].some((value) => value !== null));
+    const place = document.getElementById(`chart-${key}`);
+    place.parentElement.hidden = !known && key !== "loss";
+    if (place.parentElement.hidden) continue;
     const traces = shown.map((place) => curve(data.runs, place, key, view));
     if (key === "loss" && view.held) {
       traces.push(...shown.map((place) => curve(data.runs, place, "eval_loss", view)));
     }
-    Plotly.react(`chart-${key}`, traces.filter((each) => each.y.length), layout(key, view, data.runs.length), CONFIG);
+    Plotly.react(place, traces.filter((each) => each.y.length), layout(key, view, data.runs.length), CONFIG);
   }
 }
 
