@@ -49,7 +49,7 @@ clean: ## remove the environment, caches and builds; outputs/ stays
 	find . -name __pycache__ -not -path './outputs/*' -prune -exec rm -rf {} +
 
 $(VENV)/for-quickstart: EXTRAS = quickstart
-$(VENV)/for-development: EXTRAS = quickstart,dev,mini-trainer,instructlab-training,tensorboard,slurm,env,sweeps,report,docs
+$(VENV)/for-development: EXTRAS = quickstart,dev,mini-trainer,instructlab-training,tensorboard,wandb,mlflow,trackio,slurm,env,sweeps,report,docs
 
 # unsloth contradicts mini-trainer: it lies in a folder of its own, which the tests make a second environment from.
 $(VENV)/for-development: BESIDE = $(RUN) -m pip install --quiet --no-compile --no-deps --upgrade --target $(VENV)/unsloth \

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from training_hub import catalogue, train
-from training_hub.config.choices import options
+from training_hub.config.choices import SEVERAL, options
 from training_hub.config.compose import Composition
 from training_hub.launchers.torchrun import INHERITED
 from training_hub.params import Params, SweepParams, aliases, unit
@@ -103,6 +103,13 @@ def _all_settings(any_pair: Composition, pairs: Sequence[Composition]) -> list[s
         lines += [f"### {group}\n", *_settings(any_pair, group, schema.nodes[group]), ""]
     for backend, each in {each.choices["backend"]: each for each in pairs}.items():
         lines += [f"### backend={backend}\n", *_settings(each, "backend", catalogue.backend_of(each).Node), ""]
+    for group in SEVERAL:
+        for option in options(group):
+            each = train.composed([f"{group}=[{option}]"])
+            path = f"{group}.{option}"
+            owner = catalogue.schema_of(each).nodes[path]
+            if rows := _settings(each, path, owner)[2:]:
+                lines += [f"### {group}={option}\n", *_table(("setting", "type", "default", "meaning"), []), *rows, ""]
     return lines
 
 
@@ -128,7 +135,7 @@ def _sweeps() -> list[str]:
 
 def _settings(composition: Composition, group: str, owner: type[BaseModel]) -> list[str]:
     """The settings of a node, but for those that repeat another key of the config."""
-    node = OmegaConf.to_container(composition.cfg[group], resolve=False)
+    node = OmegaConf.to_container(OmegaConf.select(composition.cfg, group), resolve=False)
     assert isinstance(node, dict)
     rows = [
         (f"`{group}.{name}`", _kind(field), f"`{text(node[name])}`", field.description or "")

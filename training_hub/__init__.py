@@ -16,6 +16,7 @@ _NAMES = {
     "Backend": "training_hub.backends.base",
     "ConfigError": "training_hub.errors",
     "DPOAlgorithm": "training_hub.algorithms.dpo",
+    "EarlyStopping": "training_hub.callbacks",
     "InstructLabTrainingSFTBackend": "training_hub.backends.instructlab_training",
     "LoRASFTAlgorithm": "training_hub.algorithms.lora_sft",
     "MiniTrainerOSFTBackend": "training_hub.backends.mini_trainer",
@@ -25,6 +26,9 @@ _NAMES = {
     "RunInterrupted": "training_hub.errors",
     "SFTAlgorithm": "training_hub.algorithms.sft",
     "TrainResult": "training_hub.run",
+    "TrainingHubCallback": "training_hub.callbacks",
+    "TrainingHubContext": "training_hub.callbacks",
+    "TrainingHubControl": "training_hub.callbacks",
     "create_algorithm": "training_hub.registry",
     "dpo": "training_hub.algorithms.dpo",
     "estimate": "training_hub.tools.estimate.function",
@@ -40,6 +44,7 @@ __all__ = [
     "Backend",
     "ConfigError",
     "DPOAlgorithm",
+    "EarlyStopping",
     "InstructLabTrainingSFTBackend",
     "LoRASFTAlgorithm",
     "MiniTrainerOSFTBackend",
@@ -49,6 +54,9 @@ __all__ = [
     "RunInterrupted",
     "SFTAlgorithm",
     "TrainResult",
+    "TrainingHubCallback",
+    "TrainingHubContext",
+    "TrainingHubControl",
     "__version__",
     "create_algorithm",
     "dpo",
@@ -68,6 +76,7 @@ if TYPE_CHECKING:
     from training_hub.backends.base import Backend
     from training_hub.backends.instructlab_training import InstructLabTrainingSFTBackend
     from training_hub.backends.mini_trainer import MiniTrainerOSFTBackend
+    from training_hub.callbacks import EarlyStopping, TrainingHubCallback, TrainingHubContext, TrainingHubControl
     from training_hub.errors import ConfigError, RunFailed, RunInterrupted
     from training_hub.plot import plot_loss
     from training_hub.registry import AlgorithmRegistry, create_algorithm

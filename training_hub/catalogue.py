@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, create_model
 
 from training_hub.adapters.base import Adapter
+from training_hub.config import hooks
 from training_hub.config.choices import entry, options, read_option
 from training_hub.config.compose import Composition
 from training_hub.config.schema import Schema
@@ -19,7 +20,9 @@ from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.interpreter import look_at
 from training_hub.locate import locate
-from training_hub.params import LoggerNode, ModelNode, SweepParams, aliases
+from training_hub.loggers import LOGGER_SETTINGS
+from training_hub.loggers.base import Logger
+from training_hub.params import ModelNode, Params, SweepParams, aliases
 from training_hub.registry import AlgorithmRegistry
 from training_hub.signature import arguments
 
@@ -51,6 +54,24 @@ def adapter_of(composition: Composition) -> Any:
     return Adapter if name == "none" else _named(composition, "adapter", "adapter._target_")
 
 
+def logger_of(composition: Composition, name: str) -> Any:
+    """The class of a logger; that of all of them for a name that none has."""
+    target = OmegaConf.select(composition.cfg, f"logger.{name}._target_")
+    if target is None and name not in options("logger"):
+        return Logger
+    return locate(str(entry("logger", name, "_target_") if target is None else target))
+
+
+def logger_faults(composition: Composition, config: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the loggers of a resolved config."""
+    return [text for name, node in config["logger"].items() for text in logger_of(composition, name).check(node)]
+
+
+def names() -> dict[str, str]:
+    """Every other name of a parameter, or of a logger's setting -> its own."""
+    return aliases(Params) | LOGGER_SETTINGS
+
+
 def is_python_made(composition: Composition) -> bool:
     """Whether the algorithm or the backend is a class of the user's that no recipe describes."""
     return not hasattr(algorithm_of(composition), "Params") or not hasattr(backend_of(composition), "Node")
@@ -73,7 +94,7 @@ def schema_of(composition: Composition) -> Schema:
     """What this composition may hold."""
     launcher, backend, adapter = launcher_of(composition), backend_of(composition), adapter_of(composition)
     algorithm = algorithm_of(composition)
-    own, loggers = algorithm.Params, dict.fromkeys(options("logger"), (Any, None))
+    own = algorithm.Params
     nodes: dict[str, type[BaseModel]] = {
         "algorithm": algorithm.Node,
         "backend": backend.Node,
@@ -81,14 +102,16 @@ def schema_of(composition: Composition) -> Schema:
         "data": DataNode,
         "launcher": launcher.Node,
         **adapter.Nodes,
-        "logger": create_model("Loggers", **loggers),  # type: ignore[call-overload]
+        **_several(composition, "logger"),
+        **{f"logger.{name}": logger_of(composition, name).Node for name in composition.cfg.get("logger") or {}},
+        **_several(composition, "callbacks"),
+        **hooks.nodes(composition),
     }
-    nodes |= {f"logger.{name}": LoggerNode for name in composition.cfg.get("logger") or {} if name in loggers}
     libraries = ["recipe", *backend.libraries] + ["adapter.peft"] * (adapter is not Adapter)
     return Schema(
         params=(own, launcher.Params, *(() if issubclass(own, adapter.Params) else (adapter.Params,))),
         nodes=nodes,
-        libraries={path: _arguments(composition, path) for path in libraries},
+        libraries={path: _arguments(composition, path) for path in libraries} | hooks.libraries(composition),
         owned={
             "recipe": backend.owned_of(str(OmegaConf.select(composition.cfg, "recipe._target_"))),
             "adapter.peft": adapter.owned,
@@ -97,6 +120,12 @@ def schema_of(composition: Composition) -> Schema:
         unfit=tuple(_unfit(composition)),
         elsewhere=partial(_owner, _takes_adapter(composition)),
     )
+
+
+def _several(composition: Composition, group: str) -> dict[str, type[BaseModel]]:
+    """A group of which any number of options may be chosen: a node with a node for each."""
+    inner: dict[str, Any] = dict.fromkeys(map(str, composition.cfg.get(group) or {}), (Any, None))
+    return {group: create_model(group, **inner)}
 
 
 def _arguments(composition: Composition, path: str) -> dict[str, str] | None:
@@ -126,7 +155,8 @@ def _takes_adapter(composition: Composition) -> bool:
 
 
 def _unfit(composition: Composition) -> Iterator[str]:
-    """An adapter where none can be trained, and none where one must be."""
+    """An adapter where none can be trained, and none where one must be; settings of what is not chosen."""
+    yield from hooks.nameless(composition)
     choices = composition.choices
     adapter, algorithm, backend = (choices[group] for group in ("adapter", "algorithm", "backend"))
     if adapter != "none" and not _takes_adapter(composition):

@@ -15,7 +15,6 @@ from training_hub.config.check import check
 from training_hub.config.choices import CONF, ROOT, prepare_hydra
 from training_hub.config.compose import rewritten
 from training_hub.errors import ConfigError, fault, suggestion
-from training_hub.params import Params, aliases
 
 
 def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], folders: list[str]) -> int:
@@ -27,7 +26,7 @@ def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], fol
     if names & {"-sc", "--shell-completion"}:
         _hide_verb()
     elif overrides:
-        overrides = rewritten(overrides, aliases(Params))
+        overrides = rewritten(overrides, catalogue.names())
     # Flags first: Hydra 1.3 refuses overrides on both sides of one.
     sys.argv = [sys.argv[0], *(word for flag in flags for word in flag if word is not None), *overrides]
     prepare_hydra()

@@ -121,7 +121,7 @@ class Params(Checked):
     save_total_limit: int | None = param(
         "intermediate checkpoints to keep; null: all",
         unit="checkpoints",
-        beside=("save_steps", "checkpoint_at_epoch"),
+        beside=("save_steps", "checkpoint_at_epoch", "callbacks"),
         may_change=True,
         gt=0,
     )
@@ -183,7 +183,19 @@ class ModelNode(Checked):
 class LoggerNode(Checked):
     """`logger.<name>`: where metrics go."""
 
+    target: Text = Field(alias="_target_", description="the class")
+    worker: Text | None = param("the class that writes, beside a worker; null: the worker itself does")
     requires: list[Text] = param("distributions that must be installed")
+
+
+class EarlyStoppingNode(Checked):
+    """`callbacks.early_stopping`."""
+
+    target: Text = Field(alias="_target_", description="the class")
+    patience: int = param("measurements in a row without improvement after which training stops", gt=0)
+    metric: Literal["eval_loss", "loss"] = param("what has to fall: on held-out rows, or on training rows")
+    min_delta: float = param("by how much at least, to count as improvement", "nats", ge=0)
+    save_best: bool = param("save a checkpoint at each improvement; the best one is kept")
 
 
 def may_change(owner: type[BaseModel]) -> set[str]:

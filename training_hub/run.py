@@ -45,7 +45,8 @@ class TrainResult:
     status: "completed", "failed" or "interrupted". checkpoint_path: folder in Hugging Face format, None where
     none was saved. metrics: final numbers, e.g. first_loss, final_loss, eval_loss_before, eval_loss_after (nats),
     steps, tokens, tokens_per_second. duration_s: wall time of the worker in seconds. error: where failed, a line for
-    each fault.
+    each fault. best_checkpoint_path: the model that a callback found best, None where none judged. stopped: why the
+    run was completed before its last step, None where it was not. warnings: what went wrong beside the training.
     """
 
     status: str
@@ -54,6 +55,9 @@ class TrainResult:
     metrics: dict[str, float] = field(default_factory=dict)
     duration_s: float = 0.0
     error: str | None = None
+    best_checkpoint_path: str | None = None
+    stopped: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class RunDir:
         self.stop = self.path / "stop"
         self.lock = self.path / ".lock"
         self.spec = self.path / "spec.json"  # the RunSpec, for a job on another machine
+        self.loggers = self.path / "loggers"  # a file for each logger: which run it is there, how far it has got
         self.job = self.path / "job.json"  # which job of SLURM it is
         self.slurm = self.path / "slurm"  # the script that was submitted
         self.prepared = self.path / "prepared"  # rows as a library's script reads them: train.jsonl, eval.jsonl
@@ -156,8 +161,9 @@ class RunDir:
 
         Old checkpoints go as well: a library that keeps the last few would count them among the new ones.
         """
-        if self.exists() and self.checkpoints.exists():
-            shutil.rmtree(self.checkpoints)
+        for folder in (self.checkpoints, self.loggers) if self.exists() else ():
+            if folder.exists():
+                shutil.rmtree(folder)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         for stale in (
             self.metrics,

@@ -46,6 +46,29 @@ def declared(target: str, search_path: tuple[str, ...] = ()) -> dict[str, Argume
     return found if script is None else _script_options(_parse(script))
 
 
+def has_module(module: str, search_path: tuple[str, ...]) -> bool:
+    """Whether there is a module of that name, or a class that a method's owner could be."""
+    parts = tuple(module.split("."))
+    return bool(_module_file(parts, search_path) or (parts[1:] and _module_file(parts[:-1], search_path)))
+
+
+def is_closed(target: str, search_path: tuple[str, ...]) -> bool:
+    """Whether a class takes the arguments that `declared` finds and no others: so its source and its bases say."""
+    module, _, name = target.rpartition(".")
+    file = _module_file(tuple(module.split(".")), search_path)
+    return file is not None and _is_closed(file, name, search_path)
+
+
+def _is_closed(file: Path, name: str, search_path: tuple[str, ...]) -> bool:
+    found = _definition(file, name, search_path)
+    if found is None or isinstance(found[1], ast.FunctionDef):
+        return found is not None and found[1].args.kwarg is None  # type: ignore[union-attr]
+    for node in found[1].body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            return node.args.kwarg is None
+    return all(isinstance(base, ast.Name) and _is_closed(found[0], base.id, search_path) for base in found[1].bases)
+
+
 def constant(target: str, search_path: tuple[str, ...] = ()) -> Any:
     """The value of `package.module.NAME` where that is a literal. None where it is not found."""
     module, _, name = target.rpartition(".")

@@ -21,7 +21,8 @@ def summarise(run: RunDir, result: TrainResult) -> None:
 def summary(run: RunDir, result: TrainResult, plotted: bool) -> list[str]:
     """The lines of a completed run's summary."""
     metrics = result.metrics
-    lines = ["", f"completed in {duration(result.duration_s)} ({metrics.get('steps', 0):.0f} steps)", ""]
+    lines = ["", f"completed in {duration(result.duration_s)} ({metrics.get('steps', 0):.0f} steps)"]
+    lines += [f"stopped early: {result.stopped}", ""] if result.stopped else [""]
     for label, first, last in (
         ("loss", "first_loss", "final_loss"),
         ("eval loss", "eval_loss_before", "eval_loss_after"),
@@ -38,5 +39,8 @@ def summary(run: RunDir, result: TrainResult, plotted: bool) -> list[str]:
     lines += ["", f"  {'run':<12}{run.path}"]
     if result.checkpoint_path:
         lines.append(f"  {'checkpoint':<12}{result.checkpoint_path}")
+    if result.best_checkpoint_path not in (None, result.checkpoint_path):
+        lines.append(f"  {'best':<12}{result.best_checkpoint_path}")
     lines += [f"  {'loss plot':<12}{run.loss_plot}"] if plotted else []
-    return [*lines, f"  {'log':<12}{run.log}"]
+    lines.append(f"  {'log':<12}{run.log}")
+    return [*lines, *(f"  {'warning':<12}{text}" for text in result.warnings)]

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from omegaconf import OmegaConf
 
 from training_hub import catalogue, checkpoints, provenance, resume
+from training_hub.config import hooks
 from training_hub.config.check import check_and_resolve
 from training_hub.config.choices import GROUPS
 from training_hub.config.compose import Composition, compose
 from training_hub.config.origin import user_keys
 from training_hub.config.overrides import override_texts
-from training_hub.config.preflight import preflight
+from training_hub.config.preflight import preflight, sound_checks
 from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
@@ -55,7 +56,7 @@ class Plan:
 
 def composed(overrides: Sequence[str], config_dirs: Sequence[str] = (), typed_in: str = "command line") -> Composition:
     """Compose overrides, parameters under any of their names."""
-    return compose(overrides, aliases(Params), config_dirs, typed_in)
+    return compose(overrides, catalogue.names(), config_dirs, typed_in)
 
 
 def plan(composition: Composition, output_dir: str | None = None) -> Plan:
@@ -76,6 +77,14 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
     if not faulty & {"adapter", "backend", *adapter.Params.model_fields}:
         faults += adapter.check(config)
+    faults += sound_checks(
+        config,
+        faulty,
+        (
+            (("callbacks", "backend", "data"), lambda: list(hooks.faults(config, backend))),
+            (("logger",), lambda: catalogue.logger_faults(composition, config)),
+        ),
+    )
     scarce = (
         []
         if faults

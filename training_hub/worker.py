@@ -18,6 +18,7 @@ from typing import Any
 
 from training_hub.errors import HubError
 from training_hub.run import RunDir, TrainResult
+from training_hub.workers.loggers.beside import Loggers
 from training_hub.workers.script.process import machine
 
 EXIT_INTERRUPTED = 75
@@ -28,6 +29,7 @@ def main(run_dir: str, *command: str) -> int:
     run = RunDir(run_dir)
     config = run.read_config()
     started = time.monotonic()
+    loggers = Loggers(run, config if _is_first(command) else {})
     try:
         outcome = _worker(config)(run, config, *command)
     except Exception as error:
@@ -36,13 +38,20 @@ def main(run_dir: str, *command: str) -> int:
         lines = str(error).strip().splitlines() or [""]
         message = str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {lines[0]}"
         failed = TrainResult("failed", str(run.path), duration_s=time.monotonic() - started, error=message)
-        _write(run, command, failed, exit_status=exit_status)  # torchrun's own status would be 1 whatever ours is
+        # torchrun's own status would be 1 whatever ours is
+        _write(run, command, failed, loggers, exit_status=exit_status)
         return exit_status
     status = str(outcome["status"])
     result = TrainResult(
-        status, str(run.path), outcome["checkpoint_path"], outcome["metrics"], time.monotonic() - started
+        status,
+        str(run.path),
+        outcome["checkpoint_path"],
+        outcome["metrics"],
+        time.monotonic() - started,
+        best_checkpoint_path=outcome.get("best_checkpoint_path"),
+        stopped=outcome.get("stopped"),
     )
-    _write(run, command, result)
+    _write(run, command, result, loggers)
     # torchrun would take the status for a failure, and end the processes that still save.
     return EXIT_INTERRUPTED if status == "interrupted" and "TORCHELASTIC_RUN_ID" not in os.environ else 0
 
@@ -53,11 +62,18 @@ def _worker(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
     return found
 
 
-def _write(run: RunDir, command: Sequence[str], result: TrainResult, **entries: Any) -> None:
-    """Rank 0 speaks for all; a rank that fails alone speaks where rank 0 has not."""
-    first = machine(command) == 0 if command else os.environ.get("RANK", "0") == "0"
-    if first or (result.status == "failed" and not run.result.exists()):
+def _is_first(command: Sequence[str]) -> bool:
+    """Whether this worker is the one that speaks for all: rank 0, or on the first machine that of a script."""
+    return machine(command) == 0 if command else os.environ.get("RANK", "0") == "0"
+
+
+def _write(run: RunDir, command: Sequence[str], result: TrainResult, loggers: Loggers, **entries: Any) -> None:
+    """The first speaks for all; one that fails alone speaks where the first has not."""
+    if _is_first(command) or (result.status == "failed" and not run.result.exists()):
         run.update_manifest(status=result.status, ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"), **entries)
+        result.warnings += loggers.end(result)
+        for text in result.warnings:
+            print(f"warning: {text}", flush=True)
         run.write_result(result)
 
 

@@ -26,9 +26,10 @@ CASES = {
         [*INSTRUCTLAB, "lr_scheduler=greedy"],
         f"lr_scheduler=greedy: backend=instructlab-training has no such scheduler; choose from {SCHEDULERS}",
     ),
-    "a logger": (
-        [*MINI, "logger=[jsonl,tensorboard]"],
-        "logger=tensorboard: backend=mini-trainer has no such logger; choose from jsonl",
+    "a callback that would change the course": (
+        [*MINI, "callbacks.early_stopping.metric=loss", "callbacks.early_stopping.save_best=false"],
+        "callbacks.early_stopping._target_=training_hub.callbacks.EarlyStopping: backend=mini-trainer runs its "
+        "library's own script, whose course no callback can change; drop it, or use backend=trl",
     ),
     "flash attention that is not there": (
         [*MINI, "model.attn_implementation=flash_attention_2"],

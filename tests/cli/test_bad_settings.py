@@ -31,7 +31,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a limit for checkpoints that are never saved": (
         ["save_total_limit=2"],
-        ["save_total_limit=2: has no effect without save_steps or checkpoint_at_epoch; add one, or drop it"],
+        ["save_total_limit=2: has no effect by itself; add save_steps or checkpoint_at_epoch or callbacks"],
     ),
     "a derived setting": (
         ["launcher.world_size=3"],

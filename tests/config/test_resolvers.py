@@ -84,11 +84,6 @@ def test_two_rhythms_of_saving_are_refused() -> None:
     assert str(error.value) == "save_steps=5: checkpoint_at_epoch=true is set as well; keep one of the two"
 
 
-def test_every_logger_but_our_own_is_the_librarys() -> None:
-    assert resolvers.report_to({"jsonl": {}, "tensorboard": {}, "wandb": {}}) == ["tensorboard", "wandb"]
-    assert resolvers.report_to({}) == []
-
-
 def test_registering_twice_changes_nothing() -> None:
     resolvers.register()
     resolvers.register()

@@ -95,6 +95,11 @@ class RecipeBackend(Backend):
         raise NotImplementedError
 
     @classmethod
+    def refused_callback(cls, target: str) -> str | None:
+        """Why a callback of that class is not called, None where it is."""
+        return f"backend={cls.name} calls no callbacks"
+
+    @classmethod
     def interpreter(cls, config: Mapping[str, Any]) -> str:
         """The Python that runs the worker."""
         return str(config["backend"]["python"] or sys.executable)

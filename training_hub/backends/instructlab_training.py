@@ -9,7 +9,6 @@ from training_hub import signature
 from training_hub.backends.script import ScriptBackend, holds_out
 from training_hub.errors import fault
 from training_hub.params import BackendNode, param
-from training_hub.run import RunDir
 
 _LORA = "the script cannot import it beside trl>=1.16; use algorithm=lora_sft"
 _HELD_OUT = "the script divides this loss by the number of processes once more; use another backend"
@@ -28,18 +27,17 @@ class InstructLabTrainingBackend(ScriptBackend):
 
     name: ClassVar[str] = "instructlab-training"
     Node: ClassVar[type[BackendNode]] = InstructLabTrainingNode
-    loggers: ClassVar[tuple[str, ...]] = ("jsonl", "tensorboard")
     without_flash: ClassVar[str] = "sdpa instead, and one process only"
     owned: ClassVar[Mapping[str, str]] = {
         "data_path": "data_path",
         "output_dir": "output_dir",
-        "tensorboard_log_dir": "logger=[jsonl,tensorboard]",
+        "tensorboard_log_dir": "logger.tensorboard.log_dir",
         "block_size": "block_size",
         "document_column_name": "document_column_name",
         "chat_tmpl_path": "data.chat_template",
         "current_epoch": "",
         "last_step": "",
-        "callbacks": "",
+        "callbacks": "callbacks",
     }
     broken: ClassVar[Mapping[str, str]] = {
         "validation_split": _HELD_OUT,
@@ -54,12 +52,6 @@ class InstructLabTrainingBackend(ScriptBackend):
         "mock_data": _DEAD,
         "mock_len": _DEAD,
     }
-
-    @classmethod
-    def paths(cls, config: Mapping[str, Any], run: RunDir) -> dict[str, Any]:
-        """The options that say where the script reads and writes."""
-        logs = {"tensorboard_log_dir": str(run.path)} if "tensorboard" in config["logger"] else {}
-        return super().paths(config, run) | logs
 
     @classmethod
     def option(cls, name: str, value: Any) -> list[str]:

@@ -28,8 +28,8 @@ class MiniTrainerBackend(ScriptBackend):
         "validation_split": "eval_fraction",
         "block_size": "block_size",
         "pretraining_config": "is_pretraining and block_size",
-        "callbacks": "",
-        "serialized_callbacks": "",
+        "callbacks": "callbacks",
+        "serialized_callbacks": "callbacks",
     }
     broken: ClassVar[Mapping[str, str]] = {
         "on_demand_checkpointing": f"{_RESUME}; use checkpoint_at_epoch=true",

@@ -17,11 +17,9 @@ from training_hub.run import RunDir
 class ScriptBackend(RecipeBackend):
     """A library that is run as `python -m MODULE --option=value ...` under torchrun; MODULE is the recipe's target.
 
-    loggers: options of `logger` that it can serve. broken: options that its script takes and does not do right by, each
-    with what is wrong and the way out.
+    broken: options that its script takes and does not do right by, each with what is wrong and the way out.
     """
 
-    loggers: ClassVar[tuple[str, ...]] = ("jsonl",)
     broken: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
@@ -51,7 +49,14 @@ class ScriptBackend(RecipeBackend):
         """What the library cannot do, and what it is known to do wrongly."""
         recipe = config["recipe"]
         faults = [f"recipe.{name}={recipe[name]}: {text}" for name, text in cls.broken.items() if name in recipe]
-        return [*faults, *cls._scheduler(config), *cls._loggers(config), *cls._attention(config), *cls._model(config)]
+        return [*faults, *cls._scheduler(config), *cls._attention(config), *cls._model(config)]
+
+    @classmethod
+    def refused_callback(cls, target: str) -> str | None:
+        """They may look on: the script is another process, which nothing stops at a given step."""
+        if target == "training_hub.callbacks.EarlyStopping":
+            return f"backend={cls.name} runs its library's own script, whose course no callback can change"
+        return None
 
     @classmethod
     def shards(cls, config: Mapping[str, Any]) -> int:
@@ -107,15 +112,6 @@ class ScriptBackend(RecipeBackend):
             return []
         way = suggestion(name, known) or f"choose from {enumerate_names(known)}"
         return [fault("lr_scheduler", name, f"backend={cls.name} has no such scheduler", way)]
-
-    @classmethod
-    def _loggers(cls, config: Mapping[str, Any]) -> list[str]:
-        way = f"choose from {enumerate_names(cls.loggers)}"
-        return [
-            fault("logger", name, f"backend={cls.name} has no such logger", way)
-            for name in config["logger"]
-            if name not in cls.loggers
-        ]
 
     @classmethod
     def _attention(cls, config: Mapping[str, Any]) -> list[str]:

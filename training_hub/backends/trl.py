@@ -53,6 +53,11 @@ class TRLBackend(RecipeBackend):
         return {**(OWNED_BY_DPO if target == "trl.DPOConfig" else OWNED), **DERIVED}
 
     @classmethod
+    def refused_callback(cls, target: str) -> str | None:
+        """All hooks of all of them are called."""
+        return None
+
+    @classmethod
     def check(cls, config: Mapping[str, Any]) -> list[str]:
         """Names that the libraries do not know, and settings without effect."""
         recipe, model = config["recipe"], config["model"]

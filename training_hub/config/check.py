@@ -91,9 +91,10 @@ def idle(composition: Composition, schema: Schema, values: Mapping[str, Any]) ->
     fields = {name: field for owner in schema.params for name, field in owner.model_fields.items()}
     needs = {name: beside(field) for name, field in fields.items() if name in user_keys(composition)}
     return [
-        fault(name, shown(composition, name), f"has no effect without {' or '.join(others)}", "add one, or drop it")
+        fault(name, shown(composition, name), "has no effect by itself", f"add {' or '.join(others)}")
         for name, others in sorted(needs.items())
-        if others and values.get(name) is not None and not any(values.get(other) for other in others)
+        if others and values.get(name) is not None
+        if not any(values.get(other) or composition.cfg.get(other) for other in others)
     ]
 
 

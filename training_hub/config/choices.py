@@ -25,7 +25,8 @@ from training_hub.errors import ConfigError, enumerate_names, nearest, suggestio
 from training_hub.extensions import Extension, extensions
 
 ROOT = "train"
-GROUPS = {"adapter", "algorithm", "backend", "data", "experiment", "launcher", "logger", "model", "recipe"}
+SEVERAL = ("callbacks", "logger")  # of these groups any number of options may be chosen
+GROUPS = {"adapter", "algorithm", "backend", "data", "experiment", "launcher", "model", "recipe", *SEVERAL}
 
 # Hydra keeps its state for the whole process: one thread at a time may touch it.
 HYDRAS_STATE = RLock()

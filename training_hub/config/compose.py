@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from training_hub.config.choices import HYDRAS_STATE, ROOT, conf_loader
+from training_hub.config.choices import HYDRAS_STATE, ROOT, SEVERAL, conf_loader, options
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import (
     composition_fault,
@@ -78,6 +78,27 @@ def compose(
     A key that does not exist is let through, so that the check can report all of them at once with the right name.
     Raises ConfigError for what cannot be composed: bad grammar, an unknown option, a pair that does not exist.
     """
+    composition = _composed(overrides, aliases, config_dirs, typed_in)
+    further = implied(composition)
+    if not further:
+        return composition
+    return replace(_composed([*overrides, *further], aliases, config_dirs, typed_in), overrides=tuple(overrides))
+
+
+def implied(composition: Composition) -> list[str]:
+    """Overrides that choose what the user has set something of without choosing it: `logger.wandb.project=x`."""
+    return [
+        f"+{group}@{group}.{name}={name}"
+        for group in SEVERAL
+        for name, node in (composition.cfg.get(group) or {}).items()
+        if isinstance(node, DictConfig) and "_target_" not in node
+        if any(key.startswith(f"{group}.{name}.") for key in composition.typed.values) and name in options(group)
+    ]
+
+
+def _composed(
+    overrides: Sequence[str], aliases: Mapping[str, str], config_dirs: Sequence[str], typed_in: str
+) -> Composition:
     parsed = [parse(text) for text in overrides]
     refuse_before_composing(parsed, config_dirs)
     search = ",".join(f"file://{Path(folder).absolute()}" for folder in config_dirs)

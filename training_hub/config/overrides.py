@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from training_hub.config.instances import settings_of
 from training_hub.errors import ConfigError, fault
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
@@ -21,6 +22,11 @@ def override_texts(values: Mapping[str, Any], groups: set[str]) -> list[str]:
     """
     texts = []
     for name, value in values.items():
+        if name == "callbacks" and value is not None:
+            value, nodes = settings_of(value)
+            texts += [f"callbacks.{key}={_text(f'callbacks.{key}', node)}" for key, node in nodes.items()]
+            if not value:
+                continue
         if name in groups and isinstance(value, Mapping):
             texts += [f"{name}.{key}={_text(f'{name}.{key}', inner)}" for key, inner in value.items()]
         elif name in groups:

@@ -39,7 +39,7 @@ def preflight(
     config: resolved as far as it can be. faulty: keys with faults of their own; a check that reads one is left out.
     alternatives: backends of the algorithm that need no GPU. launcher: its class.
     """
-    faults = inputs(config, faulty) + _sound_checks(
+    faults = inputs(config, faulty) + sound_checks(
         config,
         faulty,
         (
@@ -49,7 +49,7 @@ def preflight(
             (("backend",), lambda: _interpreter(config["backend"]["python"])),
         ),
     )
-    return faults + _sound_checks(
+    return faults + sound_checks(
         config,
         {*faulty, *(text.partition("=")[0] for text in faults if text.startswith("backend.python="))},
         (
@@ -67,7 +67,7 @@ def inputs(config: Mapping[str, Any], faulty: Collection[str]) -> list[str]:
         (("data", "data_path", "eval_data_path", "model.path", "model_path"), lambda: _template(config)),
         (("data.cache_dir",), lambda: _cache(config["data"])),
     )
-    return _sound_checks(config, faulty, checks)
+    return sound_checks(config, faulty, checks)
 
 
 def without_cuda(python: str | None) -> str | None:
@@ -92,7 +92,7 @@ def how_to_install(missing: Sequence[str], python: str | None, backend_name: str
     return f"python -m training_hub env create {backend_name}, or {command}"
 
 
-def _sound_checks(config: Mapping[str, Any], faulty: Collection[str], checks: Sequence[_Check]) -> list[str]:
+def sound_checks(config: Mapping[str, Any], faulty: Collection[str], checks: Sequence[_Check]) -> list[str]:
     """What those checks find whose entries are there and have no faults of their own."""
 
     def sound(needed: str) -> bool:

@@ -14,7 +14,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
 from training_hub.config import choices
-from training_hub.config.choices import GROUPS, ROOT, options
+from training_hub.config.choices import GROUPS, ROOT, SEVERAL, options
 from training_hub.config.sources import Source, place
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
@@ -31,11 +31,11 @@ def refuse_before_composing(parsed: Sequence[Override], config_dirs: Sequence[st
 def refuse_nodes_without_settings(cfg: DictConfig, sources: Sequence[Source]) -> None:
     """Refuse a config group's node that is a bare value: `model: foo` in a file of the user's."""
     faults = []
-    loggers: Any = cfg._get_node("logger")
-    inner = [f"logger.{key}" for key in loggers] if _is_mapping(loggers) else []
+    several: dict[str, Any] = {group: cfg._get_node(group) for group in SEVERAL}
+    inner = [f"{group}.{key}" for group, nodes in several.items() if _is_mapping(nodes) for key in nodes]
     for key in [*sorted(GROUPS & set(map(str, cfg))), *inner]:
         group, _, name = key.partition(".")
-        node: Any = loggers._get_node(name) if name else cfg._get_node(group)
+        node: Any = several[group]._get_node(name) if name else cfg._get_node(group)
         if not _is_mapping(node):
             where = next((each.place(key) for each in reversed(sources) if key in each.keys), "")
             faults.append(fault(key, node._value(), f"must hold settings{where}", "write NAME: VALUE below it"))
@@ -62,11 +62,12 @@ def refuse_missing_choices(full: DictConfig) -> None:
         texts = [f"{key}: no such key{_place(ROOT, key)}; did you mean defaults?" for key in strange]
         raise ConfigError(*(texts or ["algorithm: nothing is chosen; add algorithm=..."]))
     for key in map(str, chosen):
-        if not key.startswith("hydra/") and key not in GROUPS:
+        if not key.startswith("hydra/") and key.partition("@")[0] not in GROUPS:
             raise ConfigError(_entry_fault(ROOT, key, str(chosen[key])))
     for entry in choices.read_option("", ROOT)["defaults"]:
         for key in entry if isinstance(entry, dict) else ():
-            if key.rpartition(" ")[0] not in ("", "optional", "override"):  # Hydra reads the last word alone
+            word, _, group = key.rpartition(" ")  # Hydra reads the last word alone
+            if word not in ("", "optional", "override") or group.split("/")[0] not in {*GROUPS, "hydra"}:
                 raise ConfigError(_entry_fault(ROOT, key, str(entry[key])))
 
 

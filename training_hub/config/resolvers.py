@@ -96,17 +96,12 @@ def save_strategy(save_steps: int | None, checkpoint_at_epoch: bool) -> str:
     return "steps" if save_steps is not None else "epoch" if checkpoint_at_epoch else "no"
 
 
-def report_to(logger: dict[str, Any]) -> list[str]:
-    """Transformers' report_to: the chosen loggers but for our own metrics.jsonl."""
-    return [str(name) for name in logger if name != "jsonl"]
-
-
 def register() -> None:
     """Make the resolvers known to OmegaConf; doing it again changes nothing."""
     parse_once()
     for resolver in (
         first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, own_python, processes,
-        processes_of_node, world_size, eval_strategy, save_strategy, report_to,
+        processes_of_node, world_size, eval_strategy, save_strategy,
     ):  # fmt: skip
         OmegaConf.register_new_resolver(resolver.__name__, _contained(resolver), replace=True)
 

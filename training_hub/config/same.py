@@ -12,8 +12,8 @@ from training_hub.config.origin import references
 from training_hub.config.schema import Schema
 from training_hub.params import may_change
 
-# Where and how a run is carried out, and where its numbers go: never part of what is learned.
-_AROUND = {"launcher", "logger"}
+# Where and how a run is carried out, where its numbers go, and who watches it.
+_AROUND = {"callbacks", "launcher", "logger"}
 
 
 def differences(

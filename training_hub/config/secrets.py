@@ -11,6 +11,8 @@ from training_hub.errors import fault
 
 _SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)S?$", re.IGNORECASE)
 _SHORTEST = 8
+_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/@:]*:[^/@]+@", re.IGNORECASE)
+_WAY = "give it by the environment, e.g. MLFLOW_TRACKING_PASSWORD"
 
 
 def secret_faults(config: Mapping[str, Any]) -> list[str]:
@@ -21,6 +23,10 @@ def secret_faults(config: Mapping[str, Any]) -> list[str]:
         for key, text in _texts(config, "")
         for name, value in secrets.items()
         if value in text
+    ] + [
+        fault(key, "***", "holds a password, and would be written to the run directory", _WAY)
+        for key, text in _texts(config, "")
+        if _WITH_PASSWORD.match(text)
     ]
 
 

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from training_hub.config.choices import conf_loader
-from training_hub.config.compose import Composition, compose
+from training_hub.config.compose import Composition, compose, implied
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import composition_fault, refuse_nodes_without_settings
 from training_hub.config.typed import is_group, parse, rewrite, typed_values
@@ -39,6 +39,11 @@ class Variants:
 
     def compose(self, overrides: Sequence[str]) -> Composition:
         """One variant. Raises ConfigError for what cannot be composed."""
+        composition = self._composed(overrides)
+        further = implied(composition)
+        return replace(self._composed([*overrides, *further]), overrides=tuple(overrides)) if further else composition
+
+    def _composed(self, overrides: Sequence[str]) -> Composition:
         parsed = [self._parse(text) for text in overrides]
         values = [each for each in parsed if self._is_value(each)]
         kept = self._chosen(tuple(str(each.input_line) for each in parsed if not self._is_value(each)))

@@ -17,7 +17,6 @@ from training_hub.config.compose import Composition
 from training_hub.config.origin import user_keys
 from training_hub.config.variants import Variants
 from training_hub.errors import ConfigError, fault
-from training_hub.params import Params, aliases
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job
 
@@ -34,7 +33,7 @@ class Planner:
 
     def __init__(self, swept: Sequence[str], config_dirs: Sequence[str] = ()) -> None:
         self._swept = swept
-        self._variants = Variants(aliases(Params), config_dirs)
+        self._variants = Variants(catalogue.names(), config_dirs)
 
     def jobs(self, every: Iterable[Sequence[str]]) -> list[Job]:
         """A job for each list of overrides; of equal configs one. ConfigError with what cannot be composed."""

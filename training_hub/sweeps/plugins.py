@@ -16,12 +16,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from training_hub import train
+from training_hub import catalogue, train
 from training_hub.config.choices import CONF, ROOT, prepare_hydra
 from training_hub.config.compose import rewritten
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
-from training_hub.params import Params, aliases
 from training_hub.progress import say
 from training_hub.provenance import command_line
 from training_hub.run import RunDir
@@ -114,7 +113,7 @@ def _multirun(settings: Sequence[str], swept: Sequence[str], folder: Path, confi
 
 def _typed(parsed: Sequence[Override]) -> list[str]:
     """Overrides as Hydra takes them. A sweeper names its parameters as it reads them here: without `++`."""
-    texts = rewritten([str(each.input_line) for each in parsed], aliases(Params))
+    texts = rewritten([str(each.input_line) for each in parsed], catalogue.names())
     plain = [each.is_sweep_override() and "." not in each.key_or_group for each in parsed]
     return [text.removeprefix("++") if known else text for text, known in zip(texts, plain, strict=True)]
 

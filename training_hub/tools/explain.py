@@ -57,7 +57,7 @@ class _Setting:
 
 def _settings(composition: Composition, schema: Schema) -> list[_Setting]:
     nodes = [*schema.libraries, "algorithm", "model", "data", "backend", "launcher"]
-    nodes += [path for path in schema.nodes if path.startswith("adapter")]
+    nodes += [path for path in schema.nodes if path.startswith(("adapter", "callbacks.", "logger."))]
     found = []
     for node in nodes:
         plain = OmegaConf.to_container(OmegaConf.select(composition.cfg, node), resolve=False)

@@ -125,7 +125,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
 def _parameters(config: Mapping[str, Any]) -> str:
     """The parameters of training as they are typed, without paths, processes and hosts."""
     hidden = {*_PATHS, *config.get("launcher", {})}
-    hidden |= {"algorithm", "adapter", "backend", "data", "launcher", "logger", "model", "recipe"}
+    hidden |= {"algorithm", "adapter", "backend", "callbacks", "data", "launcher", "logger", "model", "recipe"}
     shown = {key: value for key, value in config.items() if key not in hidden and value not in (None, {}, [])}
     return f"```yaml\n{yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)}```"
 

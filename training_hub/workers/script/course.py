@@ -14,6 +14,7 @@ from training_hub.run import RunDir
 from training_hub.workers.script import checkpoints, rows
 from training_hub.workers.script.follow import Follower
 from training_hub.workers.script.library import Library
+from training_hub.workers.script.listen import Listeners
 from training_hub.workers.script.process import Ended, Script, machine
 from training_hub.workers.script.states import States
 from training_hub.workers.tokenizer import load as load_tokenizer
@@ -26,6 +27,7 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
     script failed or its loss is no number any more.
     """
     first = machine(command) == 0
+    listeners = Listeners(run, config if first else {})
     checkpoint = checkpoints.begin(run) if first else None
     data = prepare(load_tokenizer(config["model"]), config["data"])
     fits(data, library)
@@ -36,10 +38,13 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
     if first:
         describe(run, config, data, library, steps)
         states.go_on(checkpoint, steps)
+        follower.tell = listeners.row
+        listeners.begin(follower.step, steps)
     ended = run_script(run, command, library, states.poll if first else lambda: None)
     unfinished = ended.asked and not 0 < steps <= follower.step
     if ended.status and not unfinished:
         raise RunFailed(f"{library.module} ended with exit status {ended.status}: {cause(run)}")
+    listeners.end()
     path = checkpoints.gather(run, library.saves_at_end and not unfinished) if first else None
     if path:
         rows.save_chat_template(config, path)

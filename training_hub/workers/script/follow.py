@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from training_hub.errors import RunFailed
@@ -16,7 +17,7 @@ _KEPT = ("step", "samples", "rows", "first_loss", "final_loss", "seconds")
 class Follower:
     """Reads what is new in the library's file. step: optimizer steps seen; rows: of metrics.
 
-    at_epoch: by the number of epochs done, what had been counted then.
+    at_epoch: by the number of epochs done, what had been counted then. tell: is called with each row.
     """
 
     def __init__(self, run: RunDir, library: Library) -> None:
@@ -29,6 +30,7 @@ class Follower:
         self.seconds = 0.0
         self.step = self.samples = self.rows = 0
         self.at_epoch: dict[int, dict[str, Any]] = {}
+        self.tell: Callable[[Row], None] = lambda row: None
 
     def state(self) -> dict[str, Any]:
         """What has been counted, for a checkpoint."""
@@ -69,6 +71,7 @@ class Follower:
         epochs = float(row["epoch"] or 0)
         if epochs.is_integer():
             self.at_epoch[int(epochs)] = self.state()
+        self.tell(row)
 
     def final(self, total_steps: int) -> dict[str, float]:
         """The final numbers of the run."""

@@ -7,6 +7,7 @@ the run has counted and measured so far, so that metrics go on as if nothing had
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Checkpointing(Trainer):
     run: RunDir
     progress: Progress
     facts: dict[str, Any]
+    state_of_callbacks: Callable[[], dict[str, Any]] = staticmethod(dict)
 
     def _get_output_dir(self, trial: Any) -> str:
         """Where the trainer writes, and counts, checkpoints: they get their place when they are complete."""
@@ -39,7 +41,7 @@ class Checkpointing(Trainer):
             checkpoints.clear_unfinished(self.run)
         self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
-        counted = self.progress.state()
+        counted = self.progress.state() | {"callbacks": self.state_of_callbacks()}
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             self._seal(counted)

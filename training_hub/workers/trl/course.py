@@ -6,15 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.utils import logging
 
+from training_hub.callbacks import TrainingHubCallback
 from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.run import RunDir
-from training_hub.workers import going_on
+from training_hub.workers import callbacks, going_on
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.trl import adapter, answers, attention, checkpointing, models, outcome, settle
+from training_hub.workers.trl.hooks import Hooks
 from training_hub.workers.trl.steps import Steps
 from training_hub.workers.trl.stop import StopOnSignal
 
@@ -47,20 +49,22 @@ def train(
     and puts the adapter into it, by default as transformers and PEFT do.
     """
     with StopOnSignal(run) as stop:
+        called = callbacks.make(config, TrainerCallback)
         loaded = load(run, config, kind, owned, get or model_and_adapter)
         trainer = build(run, config, loaded)
+        hooks = _call(trainer, called)
         _begin(run, config, loaded, trainer, stop)
         checkpoint = checkpointing.find(run)
         if checkpoint is None:
             answers.write(run, trainer, config["backend"], "before")
             trainer.train()
         else:
-            _go_on(config, trainer, checkpoint)
+            _go_on(config, trainer, checkpoint, hooks)
         if stop.stopped:
             return outcome.interrupted(run, trainer)
         outcome.evaluate_at_end(trainer)
         answers.write(run, trainer, config["backend"], "after")
-        return outcome.completed(run, trainer, config)
+        return outcome.completed(run, trainer, config) | {"stopped": hooks.stopped}
 
 
 def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], get: Get) -> Loaded:
@@ -106,11 +110,12 @@ def arguments(
     given |= {name: settled[name] for name in ("use_cpu", "bf16")}
     if "activation_checkpointing" in kind.__dataclass_fields__:  # its newer name; the old one warns
         given.setdefault("activation_checkpointing", given.pop("gradient_checkpointing", False))
-    ours = {
+    ours: dict[str, Any] = {
         "output_dir": str(run.checkpoints),
         "max_length": None,
         "remove_unused_columns": False,
         "disable_tqdm": True,
+        "report_to": [],
         "logging_nan_inf_filter": False,
         "dataloader_pin_memory": False,
     }
@@ -122,6 +127,15 @@ def shape(config: dict[str, Any], loaded: Loaded) -> dict[str, int]:
     backend = config["backend"]
     max_tokens = settle.max_tokens(backend["max_tokens_per_gpu"], bool(loaded.args.use_cpu))
     return {"batch_size": backend["effective_batch_size"], "max_tokens": max_tokens}
+
+
+def _call(trainer: Steps, called: dict[str, Any]) -> Hooks:
+    """Have the run's callbacks called; those of transformers' own kind by the trainer itself, on every rank."""
+    hooks = Hooks(trainer, {name: each for name, each in called.items() if isinstance(each, TrainingHubCallback)})
+    for each in (hooks, *(each for each in called.values() if isinstance(each, TrainerCallback))):
+        trainer.add_callback(each)
+    trainer.state_of_callbacks = hooks.state
+    return hooks
 
 
 def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: Steps, stop: StopOnSignal) -> None:
@@ -137,10 +151,11 @@ def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: Steps, 
     outcome.describe(run, trainer, loaded.settled, loaded.data.report)
 
 
-def _go_on(config: dict[str, Any], trainer: Steps, checkpoint: Checkpoint) -> None:
+def _go_on(config: dict[str, Any], trainer: Steps, checkpoint: Checkpoint, hooks: Hooks) -> None:
     """Train from a checkpoint on. ConfigError where it does not fit."""
     going_on.check(checkpoint, trainer.facts, config["data"]["path"], outcome.total_steps(trainer))
     state = going_on.counted(checkpoint)
     trainer.args.eval_on_start = state["eval_due"] and trainer.eval_rows is not None
     trainer.progress.restore(state)
+    hooks.restore(state.get("callbacks") or {})
     trainer.train(resume_from_checkpoint=str(checkpoint.path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import resource
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,7 +63,17 @@ def completed(run: RunDir, trainer: Steps, config: dict[str, Any]) -> dict[str, 
     if config["backend"]["save_final_checkpoint"]:
         path = str(run.final_checkpoint)
         save(run, trainer, config)
-    return {"checkpoint_path": path, "metrics": metrics(trainer), "status": "completed"}
+    best = best_checkpoint(run, trainer)
+    return {"checkpoint_path": path, "metrics": metrics(trainer), "status": "completed", "best_checkpoint_path": best}
+
+
+def best_checkpoint(run: RunDir, trainer: Steps) -> str | None:
+    """The model that was judged best: the final one, where that is it; None where none was judged, or kept."""
+    state = trainer.state
+    if state.best_global_step == state.global_step and run.final_checkpoint.exists():
+        return str(run.final_checkpoint)
+    path = state.best_model_checkpoint
+    return path if path and state.best_global_step == checkpoints.step_of(Path(path)) and Path(path).exists() else None
 
 
 def save(run: RunDir, trainer: Steps, config: dict[str, Any]) -> None:

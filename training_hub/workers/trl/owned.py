@@ -8,6 +8,7 @@ OWNED: dict[str, str] = {
     # where
     "output_dir": "output_dir",
     "disable_tqdm": "",
+    "report_to": "logger",
     # the model
     "model_init_kwargs": "model.dtype, model.attn_implementation and model.revision",
     "trust_remote_code": "trust_remote_code",

@@ -1,0 +1,112 @@
+"""The user's callbacks, seen from the front: classes that the worker will make, here read and never run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import BaseModel
+
+from training_hub import signature
+from training_hub.config.choices import options
+from training_hub.config.compose import Composition
+from training_hub.errors import ConfigError, fault, nearest
+from training_hub.interpreter import look_at
+from training_hub.locate import refusal
+from training_hub.params import EarlyStoppingNode
+
+BUILT_IN = {"training_hub.callbacks.EarlyStopping": EarlyStoppingNode}
+
+
+def nodes(composition: Composition) -> dict[str, type[BaseModel]]:
+    """The class of the settings of each callback of ours, by its dotted path."""
+    targets = {path: str(OmegaConf.select(composition.cfg, f"{path}._target_")) for path in _paths(composition)}
+    return {path: BUILT_IN[target] for path, target in targets.items() if target in BUILT_IN}
+
+
+def libraries(composition: Composition) -> dict[str, dict[str, str] | None]:
+    """The arguments of each class of the user's, by dotted path; None where its source does not say."""
+    cfg, found = composition.cfg, dict[str, dict[str, str] | None]()
+    for path in _paths(composition):
+        target = str(OmegaConf.select(cfg, f"{path}._target_"))
+        if target not in BUILT_IN:
+            where = _search_path(OmegaConf.select(cfg, "backend.python"))
+            found[path] = signature.arguments(target, where) if signature.is_closed(target, where) else None
+    return found
+
+
+def nameless(composition: Composition) -> Iterator[str]:
+    """Settings of something that was not chosen, and that no class belongs to."""
+    for group in ("callbacks", "logger"):
+        for name, node in (composition.cfg.get(group) or {}).items():
+            if isinstance(node, DictConfig) and not _close_to_target(node):
+                known = nearest(str(name), options(group))
+                way = f"did you mean {group}.{known}?" if known and known != name else _how_to_choose(group, str(name))
+                yield fault(f"{group}.{name}", OmegaConf.to_container(node), "nothing of this name is chosen", way)
+
+
+def _how_to_choose(group: str, name: str) -> str:
+    if name in options(group):
+        return f"add {group}=[{name}]" if group == "callbacks" else f"add {group}=[jsonl,{name}]"
+    return f"add {group}.{name}._target_=package.module.Class"
+
+
+def _close_to_target(node: DictConfig) -> bool:
+    return any(nearest(str(key), ["_target_"]) for key in node)
+
+
+def faults(config: Mapping[str, Any], backend: Any) -> Iterator[str]:
+    """What is wrong with the callbacks of a resolved config. backend: the class of the chosen one."""
+    where = _search_path(config["backend"]["python"])
+    for name, node in (config.get("callbacks") or {}).items():
+        target = str(node["_target_"])
+        if text := refusal(target) or _absent(target, where):
+            yield f"callbacks.{name}.{text}"
+            continue
+        if text := backend.refused_callback(target):
+            yield fault(f"callbacks.{name}._target_", target, text, "drop it, or use backend=trl")
+        if target in BUILT_IN:
+            yield from _early_stopping(config, name, node)
+        elif signature.is_closed(target, where):
+            yield from _missing(name, node, signature.declared(target, where) or {})
+
+
+def _absent(target: str, where: tuple[str, ...]) -> str | None:
+    module = target.rpartition(".")[0]
+    if target.startswith("training_hub.") or signature.has_module(module, where):
+        return None
+    way = f"check the name; it is looked for where the worker's interpreter looks, and in {os.getcwd()}"  # noqa: PTH109
+    return fault("_target_", target, f"there is no module {module}", way)
+
+
+def _missing(name: str, node: Mapping[str, Any], declared: Mapping[str, signature.Argument]) -> Iterator[str]:
+    for argument, each in declared.items():
+        if not each.default and argument not in node and not argument.startswith("*"):
+            yield f"callbacks.{name}.{argument}: the class asks for it; add callbacks.{name}.{argument}=..."
+
+
+def _early_stopping(config: Mapping[str, Any], name: str, node: Mapping[str, Any]) -> Iterator[str]:
+    data, key, metric = config["data"], f"callbacks.{name}.metric", node["metric"]
+    if metric == "loss":
+        if node["save_best"]:
+            way = f"add callbacks.{name}.save_best=false"
+            yield fault(key, metric, "a checkpoint would be saved at nearly every step", way)
+    elif not data["eval_path"] and not data["eval_fraction"]:
+        way = "add eval_data_path=FILE or eval_fraction=0.05"
+        yield fault(key, metric, "there are no held-out rows to measure it on", way)
+    elif config.get("eval_steps") is None:
+        yield fault(key, metric, "it is measured before and after training alone", "add eval_steps=...")
+
+
+def _paths(composition: Composition) -> list[str]:
+    return [f"callbacks.{name}" for name in composition.cfg.get("callbacks") or {}]
+
+
+def _search_path(python: Any) -> tuple[str, ...]:
+    """Where a worker finds modules: in the folder that it is started from, then where its interpreter looks."""
+    try:
+        return (os.getcwd(), *look_at(python and str(python)).search_path)  # noqa: PTH109
+    except ConfigError:  # no such interpreter: that is named where libraries are checked
+        return (os.getcwd(),)  # noqa: PTH109

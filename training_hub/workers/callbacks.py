@@ -1,0 +1,41 @@
+"""The user's callbacks in a worker: made from the config, called, and what they ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training_hub.callbacks import TrainingHubCallback, TrainingHubContext
+from training_hub.errors import ConfigError, RunFailed, fault
+from training_hub.locate import find
+
+
+def make(config: dict[str, Any], *further: type) -> dict[str, Any]:
+    """An instance of each class that the config names, by its name there.
+
+    further: classes that are called otherwise. ConfigError for any other class, and for what cannot be made.
+    """
+    found = {}
+    for name, node in (config.get("callbacks") or {}).items():
+        arguments = {key: value for key, value in node.items() if key != "_target_"}
+        key, kind = f"callbacks.{name}._target_", find(node["_target_"])
+        try:
+            found[name] = kind(**arguments)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(fault(key, node["_target_"], f"{type(error).__name__}: {error}")) from error
+        if not isinstance(found[name], (TrainingHubCallback, *further)):
+            rule = "no training_hub.TrainingHubCallback"
+            raise ConfigError(fault(key, node["_target_"], rule, "derive it from that"))
+    return found
+
+
+def call(name: str, callback: TrainingHubCallback, hook: str, context: TrainingHubContext) -> None:
+    """Call a hook. RunFailed where it raises: a check that cannot fail a run is none."""
+    try:
+        getattr(callback, hook)(context)
+    except Exception as error:
+        raise RunFailed(f"callbacks.{name}: {hook}: {type(error).__name__}: {error}") from error
+
+
+def overrides(callback: TrainingHubCallback, hook: str) -> bool:
+    """Whether a class does anything in a hook."""
+    return getattr(type(callback), hook) is not getattr(TrainingHubCallback, hook)
