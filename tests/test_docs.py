@@ -26,6 +26,8 @@ from training_hub import catalogue, cli, train
 from training_hub.config import choices
 from training_hub.config.check import check
 from training_hub.config.overrides import override_texts
+from training_hub.params import TorchrunParams
+from training_hub.registry import AlgorithmRegistry
 from training_hub.sweeps.expand import plugin_of, read
 from training_hub.tools import runs
 from training_hub.tools import words as verbs_words
@@ -75,6 +77,7 @@ def commands(page: Path) -> list[list[str]]:
     """Every command line of the program on a page, its words; `...` stands for further settings."""
     lines = [line for block in fences(page) for line in block.replace("\\\n", " ").splitlines()]
     lines += [each.content for each in tokens(page) if each.type == "code_inline"]
+    lines = [line for line in lines if "…" not in line]  # a message with gaps, which names a command
     texts = [match["words"].removesuffix(')"') for line in lines for match in COMMAND.finditer(line)]
     texts += [
         f"experiment=quickstart {match['words'] or ''}"
@@ -198,6 +201,21 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
+
+
+def test_the_names_that_settings_have_here_exist() -> None:
+    """In the tables for those who come from other tools: a setting in the last column is a parameter or in a group."""
+    blocks = MarkdownIt().enable("table").parse((ROOT / "docs" / "guides" / "coming-from.md").read_text())
+    last = [blocks[number - 2] for number, each in enumerate(blocks) if each.type == "tr_close"]
+    codes = [child.content for cell in last for child in cell.children or () if child.type == "code_inline"]
+    named = [word for code in codes if "training_hub" not in code for word in code.split()]
+    owners = [AlgorithmRegistry.get_algorithm(each).Params for each in choices.options("algorithm")]  # type: ignore[attr-defined]
+    known = {name for owner in (*owners, TorchrunParams) for name in owner.model_fields} | choices.GROUPS
+    strange = [word for word in named if re.match(r"[a-z_.]+=", word) and re.split(r"[.=]", word)[0] not in known]
+    assert strange == []
+    assert len(named) > 100
+    for word in sorted({each for each in named if re.fullmatch(r"[a-z]+\.[a-z_]+=\S+", each) and "FILE" not in each}):
+        assert cli.main(["explain", word]) == 0
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:

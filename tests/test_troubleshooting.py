@@ -1,0 +1,142 @@
+"""docs/troubleshooting.md against what the program prints: each message has its line there, each line its message."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tests.golden import assert_golden
+from tests.workers.conftest import make_run  # noqa: F401  a fixture
+from training_hub import hardware
+from training_hub.cli import main
+from training_hub.errors import HubError
+
+PAGE = Path(__file__).parent.parent / "docs" / "troubleshooting.md"
+GOLDEN = Path(__file__).parent / "golden"
+TURNS = [{"role": "user", "content": "How many legs has a spider?"}, {"role": "assistant", "content": "Eight."}]
+FILES = {
+    "rows.jsonl": f"{json.dumps({'messages': TURNS})}\n" * 4,
+    "torn.jsonl": f"{json.dumps({'messages': TURNS})}\n{{\n" + '{"text": "x"}\n',
+    "strange.jsonl": '{"question": "x", "answer": "y"}\n',
+    "pairs.jsonl": '{"prompt": "x", "chosen": "y", "rejected": "z"}\n',
+    "empty.jsonl": "",
+    "rows.txt": "x\n",
+    "model/config.json": '{"architectures": ["LlamaForCausalLM"]}',
+    "bare/config.json": "{}",
+    "bare/tokenizer_config.json": "{}",
+    "nothing/readme": "",
+    "run/overrides.yaml": "[]",
+    "run/manifest.json": '{"status": "completed"}',
+    "full/notes.txt": "",
+    "conf/experiment/mine.yaml": "# @package _global_\nlearning_rte: 1e-5\n",
+    "conf/experiment/open.yaml": "# @package _global_\nlr: [1\n",
+}
+GOOD = ["model_path=model", "data_path=rows.jsonl"]
+# Commands, several faults in each: all are reported at once.
+COMMANDS = [
+    [
+        "plan",
+        *GOOD,
+        "learning_rte=1e-5",
+        "lora_r=8",
+        "num_epochs=0",
+        "lr=much",
+        "data.too_lng=drop",
+        "model.dtype=int4",
+    ],
+    ["plan", "algorithm=ppo", "backend=deepspeed"],
+    ["plan", "algorithm=dpo", "backend=unsloth"],
+    ["plan", *GOOD, "backend.requires=['no-such-package>=1']"],
+    ["plan", *GOOD, "backend=mini-trainer", "max_grad_norm=0.5"],
+    ["plan", *GOOD, "learning_rate=1e-5", "lr=2e-5"],
+    ["plan", *GOOD, "lr=1e-5,2e-5"],
+    ["plan", *GOOD, "--lr", "1e-5"],
+    ["plan", *GOOD, "recipe.packing=true", "save_total_limit=2"],
+    ["plan", *GOOD, "eval_steps=5", "lr_scheduler=cosin"],
+    ["plan"],
+    ["plan", "model_path=modle", "data_path=nowhere.jsonl", "output_dir=run"],
+    ["plan", "model_path=nothing", "data_path=empty.jsonl", "output_dir=full"],
+    ["plan", "model_path=bare", "data_path=rows.jsonl"],
+    ["plan", "model_path=model", "data_path=torn.jsonl", "eval_data_path=strange.jsonl"],
+    ["plan", "model_path=model", "data_path=pairs.jsonl"],
+    ["plan", "model_path=model", "data_path=rows.txt", "eval_fraction=0.1", "eval_data_path=rows.jsonl"],
+    ["plan", *GOOD, "backend.python=/no/such/python"],
+    ["plan", *GOOD, "nproc_per_node=gpu"],
+    ["plan", *GOOD, "resume=must", "output_dir=new"],
+    ["plan", *GOOD, "--config-dir=conf", "experiment=mine"],
+    ["plan", *GOOD, "--config-dir=conf", "experiment=open"],
+    ["plan", *GOOD, "--config-dir=konf"],
+    ["plan", *GOOD, "backend._target_=other.package.Backend"],
+    ["trian", *GOOD],
+]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder on a machine without a GPU."""
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hardware, "gpus", list)
+    return tmp_path
+
+
+def test_the_messages_of_wrong_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for words in COMMANDS:
+        assert main(words) == 2, words
+        said += [f"$ {' '.join(words)}", *capsys.readouterr().err.splitlines()]
+    assert_golden("errors_before.txt", "\n".join(said), {str(here): "HERE"})
+
+
+@pytest.mark.slow
+@pytest.mark.needs("torch", "transformers", "trl")
+def test_the_messages_of_runs_that_fail(make_run: Callable[..., Any], tmp_path: Path) -> None:  # noqa: F811
+    from training_hub.workers.trl import train
+
+    faulty = {
+        "a rate that is far too high": {"recipe": {"learning_rate": 1e30}},
+        "rows of which nothing fits": {"data": {"max_seq_len": 2, "too_long": "drop"}},
+        "rows that are too long": {"data": {"max_seq_len": 8, "too_long": "error"}},
+        "a model that is none": {"model": {"path": str(tmp_path)}},
+    }
+    said = []
+    for number, (name, changes) in enumerate(faulty.items()):
+        run = make_run(f"run-{number}", **changes)
+        with pytest.raises(HubError) as failed:
+            train(run, run.read_config())
+        said += [f"$ {name}", *str(failed.value).splitlines()]
+    assert_golden("errors_during.txt", "\n".join(said), {str(tmp_path): "HERE"})
+
+
+def patterns() -> list[str]:
+    """The messages of the page: the code in the first cell of each row of its tables, `…` for whatever stands there."""
+    blocks = MarkdownIt().enable("table").parse(PAGE.read_text())
+    cells = [blocks[number + 2] for number, each in enumerate(blocks) if each.type == "tr_open"]
+    return [child.content for cell in cells for child in cell.children or () if child.type == "code_inline"]
+
+
+def messages() -> list[str]:
+    """What the golden files hold, without the commands."""
+    lines = [line for name in ("before", "during") for line in (GOLDEN / f"errors_{name}.txt").read_text().splitlines()]
+    return [line for line in lines if not line.startswith("$ ")]
+
+
+def fits(pattern: str, message: str) -> bool:
+    return bool(re.fullmatch(".+".join(map(re.escape, pattern.split("…"))), message))
+
+
+def test_every_message_has_a_line_on_the_page() -> None:
+    assert len(messages()) >= 35
+    assert [each for each in messages() if not any(fits(pattern, each) for pattern in patterns())] == []
+
+
+def test_every_line_of_the_page_is_a_message() -> None:
+    assert [each for each in patterns() if not any(fits(each, message) for message in messages())] == []
