@@ -118,6 +118,14 @@ def test_a_run_that_failed_says_why(swept: SweepDir) -> None:
     assert findings(gather(["swept"]), []) == {"failed: loss=nan: not a number at step 10; lower lr": ["1"]}
 
 
+def test_what_the_result_says_of_its_end_is_told(write_run: WriteRun) -> None:
+    run = write_run("run")
+    result = run.read_result()
+    assert result is not None
+    run.write_result(replace(result, stopped="eval_loss is good enough", warnings=["wandb: no answer"]))
+    assert warned("run") == ["wandb: no answer", "stopped early: eval_loss is good enough"]
+
+
 def test_final_numbers_of_an_algorithm_are_told(write_run: WriteRun) -> None:
     run = write_run("run")
     result = run.read_result()

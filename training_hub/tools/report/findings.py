@@ -28,6 +28,7 @@ def _of_run(run: Told) -> Iterator[str]:
         yield f"{run.state.word}: {run.state.reason}" if run.state.reason else run.state.word
     if any(value is not None and not math.isfinite(value) for row in run.course.rows for value in row.values()):
         yield "some metrics are no numbers"
+    yield from run.notes
     yield from _of_losses(run)
     yield from _of_data(run)
 

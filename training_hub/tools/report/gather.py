@@ -40,6 +40,7 @@ class Told:
     overrides: list[str] = field(default_factory=list)
     samples: list[dict[str, str]] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)  # those that differ between the runs of the report
+    notes: list[str] = field(default_factory=list)  # what its result says beside numbers
     numbers: dict[str, float] = field(default_factory=dict)  # final ones that nothing else of the report tells
 
     @property
@@ -105,6 +106,8 @@ def _told(number: int, course: Course, run: RunDir, state: State | None, most: i
     told.config, told.manifest, told.overrides = run.read_config(), run.read_manifest(), run.read_overrides()
     told.samples = run.read_samples()
     if result := run.read_result():
+        told.notes = list(result.warnings)
+        told.notes += [f"stopped early: {result.stopped}"] if result.stopped else []
         told.numbers = {name: value for name, value in result.metrics.items() if name not in _TOLD_ELSEWHERE}
     return told
 
