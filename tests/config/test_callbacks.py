@@ -11,6 +11,7 @@ from training_hub import EarlyStopping, TrainingHubCallback, train
 from training_hub.config.choices import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError
+from training_hub.tools.estimate.trial import _is_ours
 
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run"]
 HELD_OUT = ["eval_data_path=rows.jsonl", "eval_steps=5"]
@@ -220,3 +221,8 @@ def test_an_experiment_that_sets_what_it_did_not_choose_is_refused(place: Path) 
         train.plan(train.composed([*GIVEN, "experiment=mine"], [str(place / "conf")]))
     rule = "nothing of this name is chosen; add logger=[jsonl,wandb]"
     assert list(error.value.faults) == ["logger.wandb={'project': 'mine'}: " + rule]
+
+
+def test_a_trial_that_measures_time_tells_nobody() -> None:
+    beside = ["wandb_project", "logger", "logger.mlflow.tags", "callbacks", "callbacks.mine._target_"]
+    assert [_is_ours(key) for key in [*beside, "lr", "model_path"]] == [True] * 5 + [False] * 2

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training_hub import hardware, train
+from training_hub import catalogue, hardware, train
 from training_hub.errors import ConfigError, RunFailed, fault
 from training_hub.progress import Progress, duration, say
 from training_hub.run import RunDir
 
-_OURS = ("output_dir", "overwrite", "resume", "max_steps", "logging_steps", "eval_steps", "save_steps", "logger")
+_OURS = ("output_dir", "overwrite", "resume", "max_steps", "logging_steps", "eval_steps", "save_steps")
+_BESIDE = ("callbacks", "logger")  # a trial is nobody else's business
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def time_text(typed: Sequence[str], folders: Sequence[str], steps: int) -> str:
     planned = train.plan(train.composed(typed, folders))
     if not planned.launcher.attended:
         raise ConfigError(fault("time", True, "is measured on this machine, not in a job", "add launcher=local"))
-    kept = [text for text in typed if text.lstrip("+").partition("=")[0] not in _OURS]
+    kept = [text for text in typed if not _is_ours(text.lstrip("+").partition("=")[0])]
     parent = hardware.existing_parent(planned.spec.run_dir)
     with tempfile.TemporaryDirectory(prefix=".estimate-", dir=parent) as folder:
         run = RunDir(f"{folder}/run")
@@ -59,10 +60,14 @@ def time_text(typed: Sequence[str], folders: Sequence[str], steps: int) -> str:
     return "\n".join(_lines(pace, course))
 
 
+def _is_ours(key: str) -> bool:
+    return key in _OURS or catalogue.names().get(key, key).split(".")[0] in _BESIDE
+
+
 def _changes(config: Mapping[str, Any], steps: int) -> list[str]:
     """What the trial has otherwise than the run: its length, and one evaluation and one checkpoint at its end."""
     saves = config["save_steps"] or config["checkpoint_at_epoch"]
-    changes = [f"max_steps={steps}", "logging_steps=1", "logger=[jsonl]"]
+    changes = [f"max_steps={steps}", "logging_steps=1", "logger=[jsonl]", "callbacks=[]"]
     changes += ["checkpoint_at_epoch=false"] if config["checkpoint_at_epoch"] else []
     changes += ["eval_steps=null"] if config["eval_steps"] else []
     changes += ["backend.eval_at_start=false"] if config["backend"].get("eval_at_start") else []
