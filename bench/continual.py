@@ -1,13 +1,14 @@
 """One task after the other: how much of the first does each algorithm forget while it learns the second?
 
     apt-get install dict-jargon
-    python bench/continual.py --model outputs/models/smollm2-135m-instruct [--steps 48] [--only NAME ...]
+    python bench/continual.py --model outputs/models/smollm2-135m-instruct [--steps 32] [--only NAME ...]
 
 Task A is GSM8K: sft learns it once, and all contenders go on from that model. Task B is to explain words as the Jargon
 File does (4.4.7, in the public domain, from the Debian package dict-jargon). Every contender trains on B with each of
 its learning rates, by the config and the code of the command line, in this process; at every evaluation the loss on
-held-out rows of both tasks is measured. Contenders are compared where they are equally good at B: at the lowest loss on
-B that all of them reach. Printed: the loss on A there, and how much it has risen since B began.
+held-out rows of both tasks is measured, and how far the outputs of the matrices have moved on the inputs of either.
+Contenders are compared where they are equally good at B: at the lowest loss on B that all of them reach. Printed: the
+loss on A there, and how much it has risen since B began.
 """
 
 from __future__ import annotations
@@ -15,60 +16,73 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import gzip
 import io
 import json
 import os
-import random
-import re
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported, as the worker has it
+
+from directions import matrices, matrices_alone, moments, moved, quiet_inputs_alone
+from jargon import definitions
 from throughput import DATA
 
-JARGON = Path("/usr/share/dictd/jargon.dict.dz")
 # sft of what lora_sft and osft train as well: all but embeddings, head and norms.
 MATRICES = "sft, matrices"
+# sft of the same, in a quarter of the directions: those that are weakest in what the matrices are fed on rows of A.
+QUIET = "sft, quiet inputs"
 # Label -> what is typed beside model and data, and the learning rates to try.
 CONTENDERS: dict[str, tuple[list[str], list[str]]] = {
     "sft": (["algorithm=sft"], ["1e-4", "5e-5"]),
     MATRICES: (["algorithm=sft"], ["1e-4", "5e-5"]),
+    QUIET: (["algorithm=sft"], ["2e-4", "1e-4"]),
     "lora_sft": (["algorithm=lora_sft"], ["1e-3", "5e-4"]),
     "osft 0.25": (["algorithm=osft", "backend=trl", "unfreeze_rank_ratio=0.25"], ["1e-4", "5e-5"]),
 }
-BATCH = 4
+BATCH, RATIO = 4, 0.25
 
 
 @dataclass(frozen=True)
 class Point:
-    """Held-out losses after so many steps on B, nats per trained token."""
+    """After so many steps on B: held-out losses, nats per trained token, and relative changes of outputs."""
 
     step: int
     a: float
     b: float
+    moved_a: float
+    moved_b: float
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Of the model that has learnt A, for each matrix: its weight, and the moments of its inputs."""
+
+    before: dict[str, Any]
+    learnt: dict[str, Any]  # on rows that A was learnt from
+    on_a: dict[str, Any]  # on held-out rows
+    on_b: dict[str, Any]
 
 
 def main() -> None:
     """Measure and print."""
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch is imported, as the worker has it
     options = parse()
     began = time.monotonic()
     curves: dict[tuple[str, str], list[Point]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lay_out(folder, options)
-        learn_first(folder, options.model)
+        learn_first(folder, options)
+        inside = look_inside(folder)
         print(f"A learnt after {time.monotonic() - began:.0f} s\n", flush=True)
         for label, (words, rates) in CONTENDERS.items():
             for rate in rates[: options.rates] if not options.only or label in options.only else ():
-                with matrices_alone() if label == MATRICES else contextlib.nullcontext():
-                    curves[label, rate] = learn_second(folder, [*words, f"lr={rate}"], options)
+                with limits(label, inside):
+                    curves[label, rate] = learn_second(folder, [*words, f"lr={rate}"], options, inside)
                 show_curve(f"{label}, lr={rate}, {time.monotonic() - began:.0f} s", curves[label, rate])
     show(curves)
 
@@ -77,10 +91,11 @@ def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=96, help="of task A")
-    parser.add_argument("--steps", type=int, default=48, help=f"on task B, of {BATCH} rows each")
-    parser.add_argument("--every", type=int, default=6, help="steps between two evaluations")
-    parser.add_argument("--held-out", type=int, default=24, help="rows of each task")
+    parser.add_argument("--rows", type=int, default=256, help="of task A")
+    parser.add_argument("--epochs", type=int, default=2, help="over task A")
+    parser.add_argument("--steps", type=int, default=32, help=f"on task B, of {BATCH} rows each")
+    parser.add_argument("--every", type=int, default=8, help="steps between two evaluations")
+    parser.add_argument("--held-out", type=int, default=16, help="rows of each task")
     parser.add_argument("--rates", type=int, default=2, help="learning rates to try of each contender")
     parser.add_argument("--only", nargs="*", default=[])
     return parser.parse_args()
@@ -98,37 +113,34 @@ def lay_out(folder: Path, options: argparse.Namespace) -> None:
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
 
 
-def definitions() -> list[dict[str, Any]]:
-    """The words of the Jargon File with the first paragraph of each, where it is neither long nor short, shuffled."""
-    if not JARGON.exists():
-        sys.exit(f"{JARGON}: no such file; apt-get install dict-jargon")
-    rows = []
-    for word, text in entries(gzip.decompress(JARGON.read_bytes()).decode()):
-        if 100 <= len(text) <= 400:
-            asked = f'What does "{word}" mean?'
-            rows.append({"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": text}]})
-    random.Random(0).shuffle(rows)
-    return rows
-
-
-def entries(jargon: str) -> Iterator[tuple[str, str]]:
-    """Each word and its first paragraph.
-
-    A word stands at the margin; below it, indented by less than 4, how it is spoken, and by 4, what it means.
-    """
-    for word, body in re.findall(r"^(\S.*)\n((?:[ \t].*\n|\n)+)", jargon, flags=re.MULTILINE):
-        paragraphs = [" ".join(each.split()) for each in re.split(r"\n\s*\n", body) if each.startswith("    ")]
-        if paragraphs and not word.startswith("00-database"):
-            yield word.strip(), re.sub(r"[{}]|^1\. ", "", paragraphs[0])
-
-
-def learn_first(folder: Path, model: Path) -> None:
+def learn_first(folder: Path, options: argparse.Namespace) -> None:
     """The model that has learnt A, in float32: rounding it would be a change as well."""
-    words = ["algorithm=sft", "lr=5e-5", "backend.save_dtype=float32", f"output_dir={folder}/first"]
-    train(folder, [f"model_path={model}", f"data_path={folder}/a_train.jsonl", *words])
+    words = ["algorithm=sft", "lr=5e-5", f"num_epochs={options.epochs}", "warmup_steps=4", "backend.save_dtype=float32"]
+    words += [f"model_path={options.model}", f"data_path={folder}/a_train.jsonl", f"output_dir={folder}/first"]
+    train(folder, words)
 
 
-def learn_second(folder: Path, words: list[str], options: argparse.Namespace) -> list[Point]:
+def look_inside(folder: Path) -> Inside:
+    """Load the model that has learnt A, and run some rows of both tasks through it."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    first = folder / "first" / "checkpoints" / "final"
+    model = AutoModelForCausalLM.from_pretrained(first, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(first)
+    parts = [list(map(json.loads, (folder / f"{name}.jsonl").open())) for name in ("a_train", "a_eval", "b_eval")]
+    found = [moments(model, tokenizer, rows[:48]) for rows in parts]
+    return Inside({name: layer.weight.detach() for name, layer in matrices(model)}, *found)
+
+
+def limits(label: str, inside: Inside) -> contextlib.AbstractContextManager[None]:
+    """What a contender that the command line does not know may train."""
+    if label == QUIET:
+        return quiet_inputs_alone(inside.learnt, RATIO)
+    return matrices_alone() if label == MATRICES else contextlib.nullcontext()
+
+
+def learn_second(folder: Path, words: list[str], options: argparse.Namespace, inside: Inside) -> list[Point]:
     """Train a contender on B; its losses on the way."""
     from training_hub.workers.trl.trainer import StepTrainer
 
@@ -137,7 +149,9 @@ def learn_second(folder: Path, words: list[str], options: argparse.Namespace) ->
 
     def evaluate(trainer: Any, *arguments: Any, **named: Any) -> dict[str, float]:
         metrics = evaluate_b(trainer, *arguments, **named)
-        points.append(Point(trainer.state.global_step, loss_on(trainer, folder / "a_eval.jsonl"), metrics["eval_loss"]))
+        losses = loss_on(trainer, folder / "a_eval.jsonl"), metrics["eval_loss"]
+        changes = [moved(trainer.model, inside.before, inputs) for inputs in (inside.on_a, inside.on_b)]
+        points.append(Point(trainer.state.global_step, *losses, *changes))
         return metrics
 
     StepTrainer.evaluate = evaluate  # type: ignore[method-assign]
@@ -152,30 +166,6 @@ def learn_second(folder: Path, words: list[str], options: argparse.Namespace) ->
     finally:
         StepTrainer.evaluate = evaluate_b  # type: ignore[method-assign]
     return points
-
-
-@contextlib.contextmanager
-def matrices_alone() -> Iterator[None]:
-    """Whatever is no matrix between embeddings and head stays as it is in the runs inside."""
-    import torch
-
-    from training_hub.workers.trl import models
-
-    load = models.load_model
-
-    def frozen(*arguments: Any, **named: Any) -> Any:
-        model = load(*arguments, **named)
-        model.requires_grad_(False)
-        for name, module in model.named_modules():
-            if isinstance(module, torch.nn.Linear) and name != "lm_head":
-                module.requires_grad_(True)
-        return model
-
-    models.load_model = frozen
-    try:
-        yield
-    finally:
-        models.load_model = load
 
 
 def train(folder: Path, words: list[str]) -> None:
@@ -221,7 +211,9 @@ def show_curve(title: str, points: list[Point]) -> None:
     print(title)
     print("  step " + "".join(f"{point.step:>9}" for point in points))
     print("  on A " + "".join(f"{point.a:>9.4f}" for point in points))
-    print("  on B " + "".join(f"{point.b:>9.4f}" for point in points), flush=True)
+    print("  on B " + "".join(f"{point.b:>9.4f}" for point in points))
+    print("  moves A " + "".join(f"{point.moved_a:>9.4f}" for point in points)[3:])
+    print("  moves B " + "".join(f"{point.moved_b:>9.4f}" for point in points)[3:], flush=True)
 
 
 def show(curves: dict[tuple[str, str], list[Point]]) -> None:
