@@ -69,8 +69,10 @@ def deaths(
         left = kills - lives.kills
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and left and _begins(run, process):
-            # A worker takes some seconds to import its libraries: half of the deaths come later.
-            _wait(process, dice.choice([dice.uniform(0, 8), 8 + dice.uniform(0, place.seconds)]))
+            # A worker takes some seconds to import its libraries: half of the deaths come when it trains.
+            if dice.random() < 0.5:
+                _trains(run, process)
+            _wait(process, dice.uniform(0, place.seconds))
             job = run.read_job()
             if process.poll() is None and job and workers(run):
                 WAYS[way](run, job)
@@ -94,6 +96,12 @@ def _begins(run: RunDir, process: subprocess.Popen[bytes]) -> bool:
     """Wait for a worker; False where the command has ended before one was there."""
     until(lambda: process.poll() is not None or workers(run))
     return process.poll() is None
+
+
+def _trains(run: RunDir, process: subprocess.Popen[bytes]) -> None:
+    """Wait until it has done another step, or has ended."""
+    rows = len(run.read_metrics())
+    until(lambda: process.poll() is not None or len(run.read_metrics()) != rows)
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
