@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,12 @@ import pytest
 from tests.workers.conftest import tiny  # noqa: F401  a fixture for every folder
 
 EXTENSION = Path(__file__).parent.parent / "examples" / "extension"
+
+
+def pytest_configure() -> None:
+    # Where a shell runs the tests in its background, they ignore Ctrl-C, and so would every process that they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -85,12 +85,12 @@ def model_and_adapter(
     config: dict[str, Any],
     settled: dict[str, Any],
     _data: Prepared,
-    load_model: Callable[..., PreTrainedModel] = models.load_model,
+    load_model: Callable[..., PreTrainedModel] | None = None,
 ) -> tuple[Any, PreTrainedModel]:
     """The model as it is trained, and the same without the adapter around it."""
     method = adapter.method(config)
     changes = method.how_to_load(config, settled) if method else {}
-    plain = load_model(config["model"], settled["use_cpu"], **changes)
+    plain = (load_model or models.load_model)(config["model"], settled["use_cpu"], **changes)
     if config["backend"]["packing"]:
         attention.use_packed_attention(plain)
     return (method.add(plain, config).eval() if method else plain), plain
