@@ -154,14 +154,14 @@ def test_an_unknown_parameter_is_an_error(answers: list[Any]) -> None:
 
 
 def a_short_run(folder: Path, evaluates: bool = False, saves: bool = False, **metrics: float) -> RunDir:
-    """Four steps of 100 tokens, the first of 5 s, the others of 2 s; then 3 s of evaluation and 4 s of saving."""
+    """Four steps of 100 tokens, of 5, 4, 2 and 2 s; then 3 s of evaluation and 4 s of saving."""
     run = RunDir(folder / "run")
     run.path.mkdir()
     run.create({}, [], {})
-    for step in range(4):
-        run.append_metrics(step=step + 1, loss=1.0, seconds=5.0 + 2 * step, tokens=100 * (step + 1), samples=step + 1)
+    for step, seconds in enumerate((5.0, 9.0, 11.0, 13.0), 1):
+        run.append_metrics(step=step, loss=1.0, seconds=seconds, tokens=100 * step, samples=step)
     if evaluates:
-        run.append_metrics(step=4, eval_loss=1.0, seconds=14.0, tokens=400, samples=4)
+        run.append_metrics(step=4, eval_loss=1.0, seconds=16.0, tokens=400, samples=4)
     os.utime(run.metrics, (1000.0, 1000.0))
     if saves:
         seal = run.checkpoint(4) / "checkpoint.json"
@@ -173,13 +173,13 @@ def a_short_run(folder: Path, evaluates: bool = False, saves: bool = False, **me
 
 
 def test_the_pace_is_read_off_a_short_run(tmp_path: Path) -> None:
-    pace = trial.pace_of(a_short_run(tmp_path, evaluates=True, saves=True), started=966.0, ended=1007.0)
-    assert pace == trial.Pace(start=20.0 + 3.0, token=0.02, evaluation=3.0, save=4.0, end=3.0)
+    pace = trial.pace_of(a_short_run(tmp_path, evaluates=True, saves=True), started=964.0, ended=1007.0)
+    assert pace == trial.Pace(start=20.0 + 3.0 + 2.0, token=0.02, evaluation=3.0, save=4.0, end=3.0)
 
 
 def test_the_reference_is_asked_about_every_pair(tmp_path: Path) -> None:
-    pace = trial.pace_of(a_short_run(tmp_path, reference_seconds=8.0), started=969.0, ended=1000.0)
-    assert (pace.start, pace.per_pair) == (pytest.approx(20.0 - 8.0 + 3.0), 2.0)
+    pace = trial.pace_of(a_short_run(tmp_path, reference_seconds=8.0), started=967.0, ended=1000.0)
+    assert (pace.start, pace.per_pair) == (pytest.approx(20.0 - 8.0 + 3.0 + 2.0), 2.0)
 
 
 def test_too_few_steps_are_an_error(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class EstimateSettings(Checked):
         "reckon with GPUs of so much memory; null: this machine's, or its processors", unit="GiB", default=None
     )
     time: bool = param("train a few steps and say how long the whole run will take", default=False)
-    steps: int = param("how many steps that are", unit="steps", default=4, ge=2)
+    steps: int = param("how many steps that are", unit="steps", default=6, ge=2)
 
 
 def read(overrides: Sequence[str]) -> tuple[EstimateSettings, list[str]]:

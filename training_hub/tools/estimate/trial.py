@@ -92,7 +92,8 @@ def pace_of(run: RunDir, started: float, ended: float) -> Pace:
     trained = [row for row in rows if row["loss"] is not None and row["seconds"] is not None]
     if len(trained) < 2 or result is None:
         raise RunFailed(f"{run.path}: too few steps with their time; there are fewer in the run than steps=N")
-    first, last = trained[0], trained[-1]
+    # The first two are slower: memory is taken, and the optimizer makes its moments. Their excess is part of starting.
+    first, last = trained[1 if len(trained) > 3 else 0], trained[-1]
     token = (last["seconds"] - first["seconds"]) / (last["tokens"] - first["tokens"])
     written = run.metrics.stat().st_mtime
     seals = [file.stat().st_mtime for file in run.checkpoints.glob("checkpoint-*/checkpoint.json")]
