@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -112,15 +113,21 @@ def test_wandb_has_one_run_in_two_files(place: Path) -> None:
     ids = {file.stem.removeprefix("run-") for file in files}
     assert len(files) == 2
     assert ids == {json.loads((place / "run" / "loggers" / "wandb.json").read_text())["id"]}
-    history = [row for file in files for row in wandb_history(file)]
+    records = [record for file in files for record in wandb_records(file)]
+    history = [values(record.history.item) for record in records]
     assert [(row["step"], row["loss"]) for row in history if "loss" in row] == [(1, 3.0), (2, 2.0), (3, 1.0)]
+    assert [row["eval_loss"] for row in history if "eval_loss" in row] == [1.5]
+    config = values(item for record in records for item in record.run.config.update)
+    assert (config["lr"], config["manifest"]["git"]) == (0.5, "abc")
+    summary = values(item for record in records for item in record.summary.update)
+    assert (summary["status"], summary["final_loss"]) == ("completed", 1.0)
 
 
-def wandb_history(file: Path) -> list[dict[str, Any]]:
-    """The rows in a file of wandb's: records of protocol buffers in blocks of LevelDB's log."""
+def wandb_records(file: Path) -> list[Any]:
+    """What is in a file of wandb's: records of protocol buffers in blocks of LevelDB's log."""
     from wandb.proto import wandb_internal_pb2
 
-    data, place, rows, parts = file.read_bytes(), 7, [], b""
+    data, place, records, parts = file.read_bytes(), 7, [], b""
     while place < len(data):
         left = 32768 - place % 32768
         if left < 7:
@@ -130,12 +137,15 @@ def wandb_history(file: Path) -> list[dict[str, Any]]:
         parts += data[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):  # whole, or the last part
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(parts)
+            records.append(wandb_internal_pb2.Record())
+            records[-1].ParseFromString(parts)
             parts = b""
-            items = record.history.item
-            rows.append({item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items})
-    return rows
+    return records
+
+
+def values(items: Iterable[Any]) -> dict[str, Any]:
+    """Pairs of wandb's, a later one in the place of an earlier."""
+    return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
 
 
 def test_no_key_is_written_anywhere(place: Path) -> None:
