@@ -115,15 +115,20 @@ def seal(path: Path, **facts: Any) -> None:
 
 def publish(unfinished: Path, place: Path) -> None:
     """Give a folder in `.unfinished` that is complete its name, in place of an older one of that name."""
-    rights = unfinished.stat().st_mode & 0o666  # those of a new file; safetensors writes what nobody else may read
-    for file in unfinished.rglob("*"):
-        if file.is_file() and file.stat().st_nlink == 1:  # else it is another run's as well
-            file.chmod(rights)
+    make_readable(unfinished)
     if place.exists():
         remove(place)
     unfinished.rename(place)
     sync(place.parent)
     unfinished.parent.rmdir()
+
+
+def make_readable(folder: Path) -> None:
+    """Let whoever may read a folder read its files: safetensors writes what nobody else may read."""
+    rights = folder.stat().st_mode & 0o666
+    for file in folder.rglob("*"):
+        if file.is_file() and file.stat().st_nlink == 1:  # else it is another run's as well
+            file.chmod(rights)
 
 
 def prune(run: RunDir, keep: int | None, spared: Collection[Path] = ()) -> None:

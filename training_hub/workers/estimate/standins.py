@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from trl.trainer import dpo_trainer
 
 from training_hub.workers.trl import attention, loss, svd
@@ -30,7 +29,7 @@ def put_in(gpu: bool, chunked: bool) -> Iterator[None]:
         (torch.nn.Module, "to", stay),
         (dpo_trainer, "hash_module", lambda _: ""),
         (PreferenceTrainer, "_ask_reference", know_nothing),
-        *([(attention, "attend", attend)] if gpu else []),
+        *([(attention, "attend", attention.attend_by_row)] if gpu else []),
     ]
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
     try:
@@ -58,8 +57,8 @@ class Operations(TorchDispatchMode):
 @torch.no_grad()
 def has_plain_head(model: PreTrainedModel) -> bool:
     """Whether the model does to its last hidden state what a linear layer does, and nothing more."""
-    head = model.get_output_embeddings()
-    if type(head) is not torch.nn.Linear or model.dtype == torch.float16:
+    head = loss.linear_head(model)
+    if head is None:
         return False
     ids = torch.arange(8, device=model.device)[None]
     with Operations() as whole:
@@ -78,16 +77,6 @@ def _computed(operations: Operations) -> Counter[Any]:
 def from_nowhere(*_: Any) -> Iterator[None]:
     """PEFT decomposes the matrices itself: of shapes alone that takes no time."""
     yield
-
-
-def attend(
-    module: torch.nn.Module, query: Any, key: Any, value: Any, mask: Any, lengths: Any = None, **kwargs: Any
-) -> tuple[Any, None]:
-    """The worker's attention as it is on a GPU."""
-    if lengths is None:
-        return sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0], None
-    parts = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
-    return torch.cat([sdpa_attention_forward(module, *part, None, **kwargs)[0] for part in parts], dim=1), None
 
 
 def stay(module: torch.nn.Module, *_: Any, **__: Any) -> torch.nn.Module:

@@ -10,6 +10,7 @@ from typing import Any
 
 from transformers.utils import logging
 
+from training_hub import checkpoints
 from training_hub.errors import ConfigError, fault
 from training_hub.workers.export import card, interpolate, proof, whole
 
@@ -30,8 +31,7 @@ def fulfil(request: Request) -> None:
         work: Callable[[Request, Path], None] = interpolated if "weight" in request else exported
         work(request, unfinished)
         unfinished.chmod(0o755)
-        for file in unfinished.iterdir():  # safetensors writes what nobody else may read
-            file.chmod(0o644)
+        checkpoints.make_readable(unfinished)
         if place.is_dir():  # empty, or the front has been told to overwrite it
             shutil.rmtree(place)
         unfinished.rename(place)

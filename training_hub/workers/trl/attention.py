@@ -38,11 +38,24 @@ def attend(
             # and its forward no faster.
             stack.enter_context(torch.autocast("cpu", enabled=False))
             query, key, value = query.float(), key.float(), value.float()
-        if lengths is None:
-            return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)[0].to(dtype), None
-        rows = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
-        attended = [sdpa_attention_forward(module, *row, None, **kwargs)[0] for row in rows]
-    return torch.cat(attended, dim=1).to(dtype), None
+        attended, _ = attend_by_row(module, query, key, value, attention_mask, lengths, **kwargs)
+    return attended.to(dtype), None
+
+
+def attend_by_row(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    lengths: tuple[int, ...] | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """`attend` in the type that query, key and value have."""
+    if lengths is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)[0], None
+    rows = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+    return torch.cat([sdpa_attention_forward(module, *row, None, **kwargs)[0] for row in rows], dim=1), None
 
 
 def mask(*, attention_mask: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor | None:

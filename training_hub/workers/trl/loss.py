@@ -112,11 +112,16 @@ def logits_loss(
     return F.cross_entropy(logits.float(), targets, reduction="sum")
 
 
+def linear_head(model: PreTrainedModel) -> torch.nn.Linear | None:
+    """The head where it is a linear layer, in a type that `ChunkedLoss` computes in."""
+    head = model.get_output_embeddings()
+    return head if type(head) is torch.nn.Linear and model.dtype != torch.float16 else None
+
+
 @torch.no_grad()
 def has_plain_head(model: PreTrainedModel) -> bool:
     """Whether the logits are a linear function of the last hidden state, found by trying it on a few tokens."""
-    head = model.get_output_embeddings()
-    if type(head) is not torch.nn.Linear or model.dtype == torch.float16:
+    if linear_head(model) is None:
         return False
     ids = torch.arange(8, device=model.device)[None]
     keep, targets = torch.arange(7, device=model.device), ids[0, 1:]
