@@ -213,7 +213,8 @@ def at_boundaries(place: Place, most: int | None) -> Lives:
             until_boundary(number, 2, lambda _: None)
             return worker.main(str(run.path))
 
-        assert live(life) == -signal.SIGKILL
+        status = live(life)
+        assert status == -signal.SIGKILL, f"boundary {number}: status {status}, {run.log_tail()}"
         go_on_to_the_end(place, run, lives, steps_lost(run))
     return lives
 
