@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from training_hub import cluster
+from training_hub.machine import cluster
 from training_hub.run import RunDir
 
 ROOT = Path(__file__).resolve().parents[1]

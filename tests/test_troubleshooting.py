@@ -13,9 +13,9 @@ from markdown_it import MarkdownIt
 
 from tests.golden import assert_golden
 from tests.workers.conftest import make_run  # noqa: F401  a fixture
-from training_hub import hardware
 from training_hub.cli import main
 from training_hub.errors import HubError
+from training_hub.machine import hardware
 
 PAGE = Path(__file__).parent.parent / "docs" / "troubleshooting.md"
 GOLDEN = Path(__file__).parent / "golden"

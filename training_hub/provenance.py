@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from training_hub import hardware
+from training_hub.machine import hardware
 
 _HEAD_BYTES = 1 << 20
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_hub import cluster
+from training_hub.machine import cluster
 from training_hub.run import RunDir, TrainResult
 
 _TAIL_BYTES = 65536

@@ -24,7 +24,7 @@ from cells import Cell, Settings, all_cells, check
 from inputs import make_model, make_rows
 from report import write
 
-from training_hub import hardware
+from training_hub.machine import hardware
 
 
 def main() -> int:

@@ -14,10 +14,10 @@ from typing import Any
 from direct import alone
 from measure import Measured, flops_per_token, peak_tflops, run_measured
 
-from training_hub import hardware
 from training_hub.config.choices import CONF, read_option
 from training_hub.config.resolvers import own_python
 from training_hub.interpreter import missing_requirements
+from training_hub.machine import hardware
 from training_hub.run import RunDir
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_hub import hardware
 from training_hub.interpreter import versions
+from training_hub.machine import hardware
 
 if TYPE_CHECKING:
     from cells import Settings

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.tools.conftest import folder, here  # noqa: F401  fixtures
-from training_hub import hardware, train
+from training_hub import train
 from training_hub.backends import script
 from training_hub.errors import ConfigError
+from training_hub.machine import hardware
 
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run", "backend.needs_gpu=false"]
 MINI, INSTRUCTLAB = ["backend=mini-trainer"], ["backend=instructlab-training"]

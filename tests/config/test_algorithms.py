@@ -26,7 +26,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refused:
     (tmp_path / "pairs.jsonl").write_text(json.dumps(pair) + "\n")
     (tmp_path / "same.jsonl").write_text(json.dumps(pair | {"rejected": TURNS[1:]}) + "\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("training_hub.hardware.gpus", list)
+    monkeypatch.setattr("training_hub.machine.hardware.gpus", list)
 
     def faults(command: str) -> list[str]:
         data = "pairs.jsonl" if "dpo" in command else "rows.jsonl"

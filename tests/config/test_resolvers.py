@@ -6,9 +6,9 @@ import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from training_hub import hardware
 from training_hub.config import resolvers
 from training_hub.errors import ConfigError
+from training_hub.machine import hardware
 
 
 def resolved(text: str) -> object:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from training_hub import hardware, train
+from training_hub import train
 from training_hub.config.room import kept
 from training_hub.errors import ConfigError
+from training_hub.machine import hardware
 from training_hub.model_files import Size, size_of
 from training_hub.tools.show_plan import plan_text
 

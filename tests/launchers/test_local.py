@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from training_hub.processes import marked
+from training_hub.machine.processes import marked
 from training_hub.run import RunDir
 
 # Processes in sessions of their own, as torchrun's are; many, so that ending them takes a while.

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from training_hub import cluster
 from training_hub.launchers.slurm import check
+from training_hub.machine import cluster
 from training_hub.run import RunDir
 
 SCRIPTS = Path(__file__).parents[3] / "shared" / "slurm"

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.slurm.conftest import job_of, wait_for
-from training_hub import cluster
 from training_hub.errors import ConfigError
 from training_hub.launchers.slurm.follow import follow
 from training_hub.launchers.slurm.submit import submit
+from training_hub.machine import cluster
 from training_hub.run import RunDir, RunSpec
 from training_hub.state import state
 from training_hub.tools.cancel import cancel

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.sweeps.conftest import Sweep, ends
-from training_hub.hardware import Gpu
+from training_hub.machine.hardware import Gpu
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.queue import Queue
@@ -83,12 +83,12 @@ def most(sweep: Sweep, at_a_time: int | None) -> int:
 
 
 def test_without_gpus_one_runs_at_a_time(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_hub.hardware.gpus", list)
+    monkeypatch.setattr("training_hub.machine.hardware.gpus", list)
     assert most(made("seed=1,2,3", script=together(1)), None) == 1
 
 
 def test_as_many_as_asked_for_run_at_a_time(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_hub.hardware.gpus", list)
+    monkeypatch.setattr("training_hub.machine.hardware.gpus", list)
     assert most(made("seed=1,2,3,4,5", script=together(3)), 3) == 3
 
 
@@ -98,8 +98,8 @@ def environments(sweep: Sweep) -> list[list[str]]:
 
 @pytest.fixture
 def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training_hub.hardware.gpus", lambda: [Gpu("H100", 80.0)] * 4)
-    monkeypatch.setattr("training_hub.hardware.cores", lambda: 16)
+    monkeypatch.setattr("training_hub.machine.hardware.gpus", lambda: [Gpu("H100", 80.0)] * 4)
+    monkeypatch.setattr("training_hub.machine.hardware.cores", lambda: 16)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 

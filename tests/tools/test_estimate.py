@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from training_hub import estimate, hardware
+from training_hub import estimate
 from training_hub.errors import ConfigError, RunFailed
+from training_hub.machine import hardware
 from training_hub.run import RunDir, TrainResult
 from training_hub.tools.estimate import fit, memory, settings, trial, verb
 from training_hub.tools.estimate.memory import Memory, Place

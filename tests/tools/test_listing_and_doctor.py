@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from training_hub import hardware
 from training_hub.cli import main
 from training_hub.config import choices
 from training_hub.interpreter import missing_requirements
+from training_hub.machine import hardware
 from training_hub.registry import AlgorithmRegistry
 from training_hub.tools.doctor import doctor
 from training_hub.tools.listing import listing, state

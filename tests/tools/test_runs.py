@@ -13,7 +13,7 @@ import pytest
 
 from training_hub import cli
 from training_hub.errors import ConfigError
-from training_hub.processes import MARK
+from training_hub.machine.processes import MARK
 from training_hub.run import RunDir, TrainResult
 from training_hub.state import State, state
 from training_hub.tools import runs

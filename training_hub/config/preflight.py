@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training_hub import hardware
 from training_hub.config.choices import lock_of
 from training_hub.data.check import check as check_data
 from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.interpreter import install_command, look_at, missing_requirements, too_old
+from training_hub.machine import hardware
 from training_hub.model_files import hub_cache, stored_bytes
 from training_hub.params import resume_mode
 from training_hub.run import RunDir

@@ -7,10 +7,11 @@ from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
 
-from training_hub import environments, hardware
+from training_hub import environments
 from training_hub.config.parsing import parse_once
 from training_hub.errors import ConfigError, fault
 from training_hub.interpreter import missing_requirements
+from training_hub.machine import hardware
 
 
 def first_set(*values: Any) -> Any:

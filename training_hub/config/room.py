@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training_hub import hardware
 from training_hub.errors import fault
+from training_hub.machine import hardware
 from training_hub.model_files import ITEM_SIZES, Held, Size, size_of
 from training_hub.run import RunDir
 

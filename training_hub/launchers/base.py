@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from training_hub import hardware
+from training_hub.machine import hardware
 from training_hub.run import RunDir, RunSpec
 
 

@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from training_hub import hardware
 from training_hub.launchers import torchrun
 from training_hub.launchers.base import Launcher
+from training_hub.machine import hardware
+from training_hub.machine.processes import MARK, kill_marked
+from training_hub.machine.signals import deaf, terminate_like_ctrl_c
 from training_hub.params import Text, TorchrunParams, param
-from training_hub.processes import MARK, kill_marked
 from training_hub.progress import say
 from training_hub.run import RunDir, RunSpec, TrainResult
-from training_hub.signals import deaf, terminate_like_ctrl_c
 
 _PR_SET_PDEATHSIG = 1
 _TICK_S = 0.1

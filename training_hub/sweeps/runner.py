@@ -7,8 +7,8 @@ from typing import Any
 
 from training_hub import train
 from training_hub.errors import HubError
+from training_hub.machine.signals import Stops
 from training_hub.provenance import command_line
-from training_hub.signals import Stops
 from training_hub.sweep_dir import Job
 
 

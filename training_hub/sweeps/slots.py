@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from training_hub import hardware, train
+from training_hub import train
+from training_hub.machine import hardware
 
 
 class Slots:

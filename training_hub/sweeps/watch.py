@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from training_hub import cluster
+from training_hub.machine import cluster
+from training_hub.machine.signals import counted_stops
 from training_hub.progress import say
 from training_hub.run import RunDir, TrainResult
-from training_hub.signals import counted_stops
 from training_hub.state import State, states
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from training_hub import cluster, processes
 from training_hub.errors import ConfigError
+from training_hub.machine import cluster, processes
 from training_hub.run import RunDir
 from training_hub.state import State, states
 from training_hub.sweep_dir import SweepDir

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from training_hub import catalogue, hardware, resume, train
+from training_hub import catalogue, resume, train
+from training_hub.machine import hardware
 from training_hub.run import RunDir
 
 

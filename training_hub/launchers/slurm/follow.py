@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from training_hub import cluster
+from training_hub.machine import cluster
 from training_hub.progress import say
 from training_hub.run import RunDir, TrainResult
 

@@ -12,8 +12,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from training_hub import cluster
 from training_hub.errors import ConfigError, fault
+from training_hub.machine import cluster
 from training_hub.run import RunDir, RunSpec, write_atomically
 
 _BATCH = ("-m", "training_hub.launchers.slurm.batch")

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training_hub import catalogue, hardware, train
+from training_hub import catalogue, train
 from training_hub.errors import ConfigError, RunFailed, fault
+from training_hub.machine import hardware
 from training_hub.progress import Progress, duration, say
 from training_hub.run import RunDir
 
