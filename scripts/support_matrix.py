@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training_hub.config.choices import CONF, entry, read_option, recommended_backend
-from training_hub.locate import locate
+from training_hub.installed.locate import locate
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "algorithms" / "index.md"]

@@ -18,13 +18,13 @@ from training_hub.config.schema import Schema
 from training_hub.config.tested import tested_arguments
 from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
-from training_hub.interpreter import look_at
-from training_hub.locate import locate
+from training_hub.installed.interpreter import look_at
+from training_hub.installed.locate import locate
+from training_hub.installed.signature import arguments
 from training_hub.loggers import LOGGER_SETTINGS
 from training_hub.loggers.base import Logger
 from training_hub.params import ModelNode, Params, SweepParams, aliases
 from training_hub.registry import AlgorithmRegistry
-from training_hub.signature import arguments
 
 # Algorithm, Backend and Launcher classes are looked up by name and stand above this module, hence Any.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from training_hub.config import choices
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
-from training_hub.locate import locate
+from training_hub.installed.locate import locate
 
 if TYPE_CHECKING:
     from training_hub.algorithms.base import Algorithm

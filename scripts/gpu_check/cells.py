@@ -16,7 +16,7 @@ from measure import Measured, flops_per_token, peak_tflops, run_measured
 
 from training_hub.config.choices import CONF, read_option
 from training_hub.config.resolvers import own_python
-from training_hub.interpreter import missing_requirements
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.run import RunDir
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from training_hub.backends.script import ScriptBackend
 from training_hub.config.choices import read_option
-from training_hub.locate import locate
+from training_hub.installed.locate import locate
 from training_hub.workers.mini_trainer import MiniTrainer
 
 if TYPE_CHECKING:

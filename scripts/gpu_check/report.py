@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_hub.interpreter import versions
+from training_hub.installed.interpreter import versions
 from training_hub.machine import hardware
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from tests.tools.conftest import folder, here  # noqa: F401  fixtures
-from training_hub import catalogue, signature, train
+from training_hub import catalogue, train
 from training_hub.backends.instructlab_training import InstructLabTrainingBackend
 from training_hub.backends.mini_trainer import MiniTrainerBackend
 from training_hub.config.check import check
 from training_hub.errors import ConfigError
+from training_hub.installed import signature
 
 MINI, INSTRUCTLAB = "mini_trainer.train", "instructlab.training.main_ds"
 PAIRS = {

@@ -12,10 +12,11 @@ import pytest
 
 from tests.backends.conftest import COMMON, UNSLOTH, environment
 from tests.tools.conftest import folder  # noqa: F401  a fixture
-from training_hub import catalogue, signature, train
+from training_hub import catalogue, train
 from training_hub.backends.unsloth import UnslothBackend
 from training_hub.config.check import check
 from training_hub.errors import ConfigError
+from training_hub.installed import signature
 from training_hub.run import RunDir
 
 LOAD = "unsloth.models.loader.FastLanguageModel.from_pretrained"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.conftest import conversation
-from training_hub.interpreter import look_at, running
+from training_hub.installed.interpreter import look_at, running
 from training_hub.run import RunDir
 
 PROBE = """

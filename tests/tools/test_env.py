@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from training_hub import environments, train
+from training_hub import train
 from training_hub.cli import main
 from training_hub.config import choices
+from training_hub.installed import environments
 from training_hub.tools.env import uv
 from training_hub.tools.env.create import create
 from training_hub.tools.env.verb import USAGE

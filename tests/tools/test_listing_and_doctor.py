@@ -11,7 +11,7 @@ import pytest
 
 from training_hub.cli import main
 from training_hub.config import choices
-from training_hub.interpreter import missing_requirements
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.registry import AlgorithmRegistry
 from training_hub.tools.doctor import doctor

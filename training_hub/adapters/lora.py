@@ -9,7 +9,7 @@ from pydantic import Field
 
 from training_hub.adapters.base import OWNED, Adapter, AdapterNode
 from training_hub.errors import enumerate_names, fault
-from training_hub.interpreter import missing_requirements
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.model_files import ITEM_SIZES, Held, Size
 from training_hub.params import Checked, Text, param

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from training_hub import train
 from training_hub.adapters.base import Adapter
-from training_hub.interpreter import look_at, running
+from training_hub.installed.interpreter import look_at, running
 from training_hub.model_files import Held, Size
 from training_hub.params import BackendNode
 from training_hub.run import TrainResult

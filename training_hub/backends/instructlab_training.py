@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from training_hub import signature
 from training_hub.backends.script import ScriptBackend, holds_out
 from training_hub.errors import fault
+from training_hub.installed import signature
 from training_hub.params import BackendNode, param
 
 _LORA = "the script cannot import it beside trl>=1.16; use algorithm=lora_sft"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from training_hub import signature
 from training_hub.backends.script import ScriptBackend, has_flash_attention, holds_out
 from training_hub.errors import enumerate_names, fault
+from training_hub.installed import signature
 from training_hub.run import RunDir
 
 _RESUME = "mini-trainer does not resume rightly, sft begins anew and osft loses the optimizer's state"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from training_hub.adapters.base import Adapter
 from training_hub.backends.base import RecipeBackend
 from training_hub.errors import enumerate_names, fault, suggestion
-from training_hub.interpreter import missing_requirements
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.model_files import ITEM_SIZES, Held, Size
 from training_hub.run import RunDir
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from training_hub import signature
 from training_hub.backends.base import RecipeBackend
 from training_hub.errors import enumerate_names, fault, suggestion
-from training_hub.interpreter import missing_requirements
+from training_hub.installed import signature
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.params import BackendNode, Text, param
 from training_hub.workers.trl.owned import DERIVED, OWNED, OWNED_BY_DPO
 

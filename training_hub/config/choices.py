@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 from training_hub.config import resolvers
 from training_hub.config.sources import place
 from training_hub.errors import ConfigError, enumerate_names, nearest, suggestion
-from training_hub.extensions import Extension, extensions
+from training_hub.installed.extensions import Extension, extensions
 
 ROOT = "train"
 SEVERAL = ("callbacks", "logger")  # of these groups any number of options may be chosen

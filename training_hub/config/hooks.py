@@ -9,12 +9,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel
 
-from training_hub import signature
 from training_hub.config.choices import options
 from training_hub.config.compose import Composition
 from training_hub.errors import ConfigError, fault, nearest
-from training_hub.interpreter import look_at
-from training_hub.locate import refusal
+from training_hub.installed import signature
+from training_hub.installed.interpreter import look_at
+from training_hub.installed.locate import refusal
 from training_hub.params import EarlyStoppingNode
 
 BUILT_IN = {"training_hub.callbacks.EarlyStopping": EarlyStoppingNode}

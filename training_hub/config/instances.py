@@ -8,7 +8,7 @@ from typing import Any
 
 from training_hub.callbacks import TrainingHubCallback
 from training_hub.errors import ConfigError, fault
-from training_hub.locate import hand_over
+from training_hub.installed.locate import hand_over
 
 _PLAIN = (bool, int, float, str, list, tuple, dict, type(None))
 _WAY = "put it into a module of its own, and import it from there"

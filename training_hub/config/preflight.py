@@ -14,12 +14,12 @@ from training_hub.data.check import check as check_data
 from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
 from training_hub.errors import ConfigError, enumerate_names, fault
-from training_hub.interpreter import install_command, look_at, missing_requirements, too_old
+from training_hub.installed.interpreter import install_command, look_at, missing_requirements, too_old
+from training_hub.installed.signature import constant
 from training_hub.machine import hardware
 from training_hub.model_files import hub_cache, stored_bytes
 from training_hub.params import resume_mode
 from training_hub.run import RunDir
-from training_hub.signature import constant
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CUDA_BUILD = "install a build of torch for the driver's CUDA, see pytorch.org"

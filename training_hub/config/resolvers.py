@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
 
-from training_hub import environments
 from training_hub.config.parsing import parse_once
 from training_hub.errors import ConfigError, fault
-from training_hub.interpreter import missing_requirements
+from training_hub.installed import environments
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 
 

@@ -16,7 +16,7 @@ from hydra.core.default_element import ResultDefault
 from omegaconf import Container, DictConfig, OmegaConf
 
 from training_hub.errors import ConfigError
-from training_hub.extensions import extensions
+from training_hub.installed.extensions import extensions
 
 _PARAMETER = re.compile(r"\$\{(\w+)\}")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training_hub.errors import ConfigError, RunFailed
-from training_hub.interpreter import running
+from training_hub.installed.interpreter import running
 
 
 def ask(module: str, request: Mapping[str, Any], python: str | None) -> int:

@@ -13,7 +13,7 @@ from training_hub.config.origin import user_keys
 from training_hub.config.preflight import CUDA_BUILD, how_to_install, without_cuda
 from training_hub.config.tested import recorded
 from training_hub.errors import ConfigError
-from training_hub.interpreter import look_at, missing_requirements, too_old, versions
+from training_hub.installed.interpreter import look_at, missing_requirements, too_old, versions
 from training_hub.machine import cluster, hardware
 from training_hub.registry import AlgorithmRegistry
 from training_hub.tools.drift import Difference, as_tested, drift, other_versions

@@ -15,8 +15,8 @@ from training_hub.config.choices import options, read_option
 from training_hub.config.compose import Composition
 from training_hub.config.schema import Schema
 from training_hub.config.tested import recorded
-from training_hub.interpreter import versions
-from training_hub.signature import declared
+from training_hub.installed.interpreter import versions
+from training_hub.installed.signature import declared
 
 Declared = dict[str, str]  # by name: `int = 3`
 _CLOSE = 0.6  # how much alike two names are that may be one argument's

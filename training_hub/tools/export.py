@@ -14,7 +14,7 @@ from pydantic import Field
 
 from training_hub.config.preflight import model_faults
 from training_hub.errors import ConfigError, enumerate_names, fault
-from training_hub.interpreter import install_command, missing_requirements
+from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.machine import hardware
 from training_hub.params import Checked, Text, param
 from training_hub.run import RunDir

@@ -5,8 +5,8 @@ from __future__ import annotations
 from omegaconf import OmegaConf
 
 from training_hub.config.choices import options, read_option
-from training_hub.extensions import extensions
-from training_hub.interpreter import missing_requirements
+from training_hub.installed.extensions import extensions
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.registry import AlgorithmRegistry
 from training_hub.tools.explain import table

@@ -10,7 +10,7 @@ from training_hub import catalogue, train
 from training_hub.config.check import check_and_resolve
 from training_hub.config.preflight import inputs
 from training_hub.errors import ConfigError, enumerate_names, fault, subject
-from training_hub.interpreter import install_command, missing_requirements
+from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.tools.ask import ask
 
 # Asked of the verb, not of a run: how many rows are shown, and the file that a picture of the lengths goes to.

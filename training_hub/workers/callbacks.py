@@ -6,7 +6,7 @@ from typing import Any
 
 from training_hub.callbacks import TrainingHubCallback, TrainingHubContext
 from training_hub.errors import ConfigError, RunFailed, fault
-from training_hub.locate import find
+from training_hub.installed.locate import find
 
 
 def make(config: dict[str, Any], *further: type) -> dict[str, Any]:

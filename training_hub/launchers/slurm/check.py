@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.errors import enumerate_names, fault, suggestion
-from training_hub.interpreter import missing_requirements
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.launchers.slurm.submit import script
 from training_hub.machine import cluster
 from training_hub.run import RunSpec

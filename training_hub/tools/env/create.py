@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from training_hub import environments
 from training_hub.config.choices import lock_of, read_option
 from training_hub.errors import ConfigError, HubError, enumerate_names, fault
-from training_hub.interpreter import missing_requirements, too_old
+from training_hub.installed import environments
+from training_hub.installed.interpreter import missing_requirements, too_old
 from training_hub.machine.signals import terminate_like_ctrl_c
 from training_hub.tools.env import uv
 

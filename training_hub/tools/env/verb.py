@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from packaging.requirements import Requirement
 
-from training_hub import environments
 from training_hub.config.choices import lock_of, options, read_option
 from training_hub.errors import ConfigError, enumerate_names, suggestion
-from training_hub.interpreter import missing_requirements, versions
+from training_hub.installed import environments
+from training_hub.installed.interpreter import missing_requirements, versions
 from training_hub.tools.env.create import create, is_current, remove
 from training_hub.tools.explain import table
 

@@ -12,7 +12,7 @@ from training_hub.config.check import check_and_resolve, missing_parameters
 from training_hub.config.compose import Composition
 from training_hub.config.preflight import how_to_install, inputs
 from training_hub.errors import ConfigError, enumerate_names, fault, subject
-from training_hub.interpreter import missing_requirements
+from training_hub.installed.interpreter import missing_requirements
 from training_hub.params import Checked, param
 from training_hub.tools import words
 

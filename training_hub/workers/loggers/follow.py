@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from training_hub.locate import find
+from training_hub.installed.locate import find
 from training_hub.run import RunDir, write_atomically
 from training_hub.workers.loggers.base import Client, Facts, Row, facts
 

@@ -15,8 +15,8 @@ from training_hub import create_algorithm
 from training_hub.cli import main
 from training_hub.config.choices import options
 from training_hub.errors import ConfigError
-from training_hub.extensions import extensions
-from training_hub.locate import locate
+from training_hub.installed.extensions import extensions
+from training_hub.installed.locate import locate
 from training_hub.registry import AlgorithmRegistry
 
 Install = Callable[..., None]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from training_hub.installed.signature import arguments, constant, declared
 from training_hub.params import Params
-from training_hub.signature import arguments, constant, declared
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_the_fields_are_those_of_the_installed_library() -> None:
 @pytest.mark.needs("trl")
 def test_reading_imports_nothing() -> None:
     code = (
-        "import sys; from training_hub.signature import arguments; assert arguments('trl.SFTConfig'); "
+        "import sys; from training_hub.installed.signature import arguments; assert arguments('trl.SFTConfig'); "
         "print([name for name in ('trl', 'torch', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

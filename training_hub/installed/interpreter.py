@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from training_hub.errors import ConfigError, fault
 
 OLDEST = (3, 11)  # that the workers' code runs on
-_START = Path(__file__).with_name("start.py")
+_START = Path(__file__).parents[1] / "start.py"
 _VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 _QUESTION = "import json, sys; print(json.dumps([sys.version_info[:2], sys.path]))"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from training_hub.errors import ConfigError
+from training_hub.installed.locate import ALLOWED_VARIABLE, locate
 from training_hub.launchers.base import Launcher
-from training_hub.locate import ALLOWED_VARIABLE, locate
 from training_hub.run import RunDir
 
 

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from training_hub.errors import ConfigError, fault
-from training_hub.extensions import extensions
+from training_hub.installed.extensions import extensions
 
 # A config file may come from anywhere, and importing runs code: only what is known, and what the user allows here.
 ALLOWED_VARIABLE = "TRAINING_HUB_TARGETS"
