@@ -33,7 +33,7 @@ _NAMES = {
     "dpo": "training_hub.algorithms.dpo",
     "estimate": "training_hub.tools.estimate.function",
     "lora_sft": "training_hub.algorithms.lora_sft",
-    "plot_loss": "training_hub.plot",
+    "plot_loss": "training_hub.results.plot",
     "osft": "training_hub.algorithms.osft",
     "sft": "training_hub.algorithms.sft",
 }
@@ -78,8 +78,8 @@ if TYPE_CHECKING:
     from training_hub.backends.mini_trainer import MiniTrainerOSFTBackend
     from training_hub.callbacks import EarlyStopping, TrainingHubCallback, TrainingHubContext, TrainingHubControl
     from training_hub.errors import ConfigError, RunFailed, RunInterrupted
-    from training_hub.plot import plot_loss
     from training_hub.registry import AlgorithmRegistry, create_algorithm
+    from training_hub.results.plot import plot_loss
     from training_hub.run import RunDir, TrainResult
     from training_hub.tools.estimate.function import estimate
 

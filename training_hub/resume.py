@@ -16,8 +16,8 @@ from training_hub.config.overrides import override_texts
 from training_hub.config.same import differences
 from training_hub.errors import ConfigError, fault, shown_value, suggestion
 from training_hub.params import resume_mode
+from training_hub.results.state import state
 from training_hub.run import RunDir, TrainResult
-from training_hub.state import state
 
 _MODES = ("auto", "must", "never")
 _SET_HERE = ("output_dir", "ckpt_output_dir", "overwrite", "resume")

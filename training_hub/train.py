@@ -29,10 +29,10 @@ from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
 from training_hub.params import Params, aliases, resume_mode
-from training_hub.progress import Progress, say
 from training_hub.registry import create_algorithm
+from training_hub.results.progress import Progress, say
+from training_hub.results.summary import summarise
 from training_hub.run import RunDir, RunSpec, TrainResult
-from training_hub.summary import summarise
 
 if TYPE_CHECKING:
     from training_hub.launchers.base import Launcher

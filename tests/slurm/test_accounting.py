@@ -15,8 +15,8 @@ from tests.slurm.conftest import boot, wait_for
 from tests.slurm.test_jobs import Make, make, started  # noqa: F401  a fixture
 from training_hub.launchers.slurm.submit import submit
 from training_hub.machine import cluster
+from training_hub.results.state import state
 from training_hub.run import RunDir
-from training_hub.state import state
 
 DAEMONS = ("slurmdbd", "mariadbd", "mariadb-install-db")
 

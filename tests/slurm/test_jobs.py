@@ -17,8 +17,8 @@ from training_hub.errors import ConfigError
 from training_hub.launchers.slurm.follow import follow
 from training_hub.launchers.slurm.submit import submit
 from training_hub.machine import cluster
+from training_hub.results.state import state
 from training_hub.run import RunDir, RunSpec
-from training_hub.state import state
 from training_hub.tools.cancel import cancel
 
 COUNTING = str(Path(__file__).with_name("counting.py"))

@@ -10,8 +10,8 @@ import pytest
 
 from tests.slurm.conftest import hub, job_of, wait_for
 from tests.workers.conftest import conversation
+from training_hub.results.state import state
 from training_hub.run import RunDir
-from training_hub.state import state
 
 pytestmark = [pytest.mark.usefixtures("slurm"), pytest.mark.slow, pytest.mark.needs("torch", "trl")]
 

@@ -14,8 +14,8 @@ import pytest
 from training_hub import cli
 from training_hub.errors import ConfigError
 from training_hub.machine.processes import MARK
+from training_hub.results.state import State, state
 from training_hub.run import RunDir, TrainResult
-from training_hub.state import State, state
 from training_hub.tools import runs
 from training_hub.tools.cancel import cancel
 from training_hub.tools.logs import logs

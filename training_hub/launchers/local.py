@@ -20,7 +20,7 @@ from training_hub.machine import hardware
 from training_hub.machine.processes import MARK, kill_marked
 from training_hub.machine.signals import deaf, terminate_like_ctrl_c
 from training_hub.params import Text, TorchrunParams, param
-from training_hub.progress import say
+from training_hub.results.progress import say
 from training_hub.run import RunDir, RunSpec, TrainResult
 
 _PR_SET_PDEATHSIG = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from training_hub import train
-from training_hub.progress import say
 from training_hub.provenance import command_line
+from training_hub.results.progress import say
 from training_hub.run import RunSpec
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board

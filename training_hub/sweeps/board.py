@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from training_hub.plot import draw_losses
-from training_hub.progress import duration, say
+from training_hub.results.plot import draw_losses
+from training_hub.results.progress import duration, say
 from training_hub.sweep_dir import Job, SweepDir, objective, outcome
 from training_hub.sweeps.table import table
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from training_hub import train
 from training_hub.errors import ConfigError, fault
-from training_hub.progress import say
+from training_hub.results.progress import say
+from training_hub.results.state import states
 from training_hub.run import RunDir
-from training_hub.state import states
 from training_hub.sweep_dir import Job, SweepDir, outcome
 from training_hub.sweeps.array import run_array
 from training_hub.sweeps.board import Board

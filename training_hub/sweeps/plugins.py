@@ -21,8 +21,8 @@ from training_hub.config.choices import CONF, ROOT, prepare_hydra
 from training_hub.config.compose import rewritten
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
-from training_hub.progress import say
 from training_hub.provenance import command_line
+from training_hub.results.progress import say
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.sweeps.board import Board

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from training_hub import train
 from training_hub.errors import ConfigError
 from training_hub.machine.signals import Stops, counted_stops
-from training_hub.progress import say
+from training_hub.results.progress import say
 from training_hub.sweep_dir import Job
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.runner import Runner

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training_hub.progress import duration
+from training_hub.results.progress import duration
 from training_hub.sweep_dir import objective
 
 _MOST = 30  # rows of a table that somebody reads

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from training_hub.machine import cluster
 from training_hub.machine.signals import counted_stops
-from training_hub.progress import say
+from training_hub.results.progress import say
+from training_hub.results.state import State, states
 from training_hub.run import RunDir, TrainResult
-from training_hub.state import State, states
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from training_hub.errors import ConfigError
 from training_hub.machine import cluster, processes
+from training_hub.results.state import State, states
 from training_hub.run import RunDir
-from training_hub.state import State, states
 from training_hub.sweep_dir import SweepDir
 from training_hub.tools.status import chosen, shown_name
 

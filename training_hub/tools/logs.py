@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from training_hub.progress import say
+from training_hub.results.progress import say
+from training_hub.results.state import State, states
 from training_hub.run import RunDir
-from training_hub.state import State, states
 from training_hub.tools.status import chosen, shown_name
 
 _TICK_S = 0.5

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from training_hub.curves import courses
 from training_hub.errors import enumerate_names
 from training_hub.params import Checked, Text, param
+from training_hub.results.curves import courses
 from training_hub.tools import words
 
 WORDS = {"plot": ("DIR ...",)}
@@ -42,7 +42,7 @@ def plot(typed: Sequence[str]) -> int:
     """Draw what is asked for; returns the exit status. Everything wrong is a ConfigError."""
     folders, settings = words.read("plot", typed, PlotSettings, WORDS["plot"])
     found = courses(folders)
-    from training_hub import plot as pictures
+    from training_hub.results import plot as pictures
 
     path = pictures.plot(
         [each for each in found if each.rows],

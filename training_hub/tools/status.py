@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training_hub.errors import ConfigError
-from training_hub.progress import describe
+from training_hub.results.progress import describe
+from training_hub.results.state import State, last_row, runs_in, state, states
 from training_hub.run import RunDir
-from training_hub.state import State, last_row, runs_in, state, states
 from training_hub.tools.explain import table
 
 OUTPUTS = Path("outputs")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from training_hub.machine import cluster
-from training_hub.progress import say
+from training_hub.results.progress import say
 from training_hub.run import RunDir, TrainResult
 
 _TICK_S = 0.2

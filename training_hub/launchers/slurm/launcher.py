@@ -15,7 +15,7 @@ from training_hub.launchers.slurm.follow import follow
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
 from training_hub.launchers.slurm.submit import script, submit
 from training_hub.params import Checked, Text, param
-from training_hub.progress import say
+from training_hub.results.progress import say
 from training_hub.run import RunDir, RunSpec
 
 

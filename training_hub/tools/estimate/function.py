@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from training_hub.config.choices import GROUPS, options
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, fault, suggestion
-from training_hub.progress import say
+from training_hub.results.progress import say
 from training_hub.tools.estimate import settings, verb
 from training_hub.tools.estimate.memory import held, place_of, sketch_of
 

@@ -12,7 +12,7 @@ from typing import Any
 from training_hub import catalogue, train
 from training_hub.errors import ConfigError, RunFailed, fault
 from training_hub.machine import hardware
-from training_hub.progress import Progress, duration, say
+from training_hub.results.progress import Progress, duration, say
 from training_hub.run import RunDir
 
 _OURS = ("output_dir", "overwrite", "resume", "max_steps", "logging_steps", "eval_steps", "save_steps")

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from training_hub.curves import Course, courses
 from training_hub.errors import ConfigError
+from training_hub.results.curves import Course, courses
+from training_hub.results.state import State, states
 from training_hub.run import RunDir
-from training_hub.state import State, states
 from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.tools.report.differ import differences, flatten
 from training_hub.tools.report.thin import Columns, columns

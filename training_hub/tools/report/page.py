@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from training_hub.progress import duration
+from training_hub.results.progress import duration
 from training_hub.tools.report.differ import NONE
 from training_hub.tools.report.environment import facts
 from training_hub.tools.report.findings import findings

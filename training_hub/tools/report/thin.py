@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from training_hub.curves import AXES
+from training_hub.results.curves import AXES
 
 Columns = dict[str, list[float | None]]
 QUANTITIES = ("loss", "lr", "grad_norm", "tokens_per_second")

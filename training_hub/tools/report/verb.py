@@ -8,7 +8,7 @@ from pathlib import Path
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.params import Checked, Text, param
-from training_hub.plot import one_line, place_faults
+from training_hub.results.plot import one_line, place_faults
 from training_hub.run import write_atomically
 from training_hub.tools import words
 

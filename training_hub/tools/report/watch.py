@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.errors import ConfigError, HubError, fault
-from training_hub.foreign import log_in
-from training_hub.state import runs_in
+from training_hub.results.foreign import log_in
+from training_hub.results.state import runs_in
 from training_hub.tools.report.gather import gather
 from training_hub.tools.report.page import page, part
 

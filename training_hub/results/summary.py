@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from training_hub.progress import duration, say
+from training_hub.results.progress import duration, say
 from training_hub.run import RunDir, TrainResult
 
 
 def summarise(run: RunDir, result: TrainResult) -> None:
     """Draw the loss plot and print what came out and where it is."""
-    from training_hub.plot import draw_losses
+    from training_hub.results.plot import draw_losses
 
     try:
         plotted = draw_losses(run.read_metrics(), run.loss_plot)

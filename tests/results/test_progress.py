@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from training_hub.progress import Progress, describe, duration, fitting, seconds_left
+from training_hub.results.progress import Progress, describe, duration, fitting, seconds_left
 from training_hub.run import METRIC_KEYS, RunDir
 
 
@@ -138,9 +138,9 @@ def test_a_run_of_unknown_length_shows_its_steps(run: RunDir, capsys: pytest.Cap
 def test_a_run_whose_output_nobody_reads_goes_on(run: RunDir) -> None:
     code = """if True:
         import sys
-        from training_hub.progress import Progress
+        from training_hub.results.progress import Progress
         from training_hub.run import RunDir, TrainResult
-        from training_hub.summary import summarise
+        from training_hub.results.summary import summarise
         run = RunDir(sys.argv[1])
         sys.stdin.read()
         with Progress(run) as progress:
@@ -193,7 +193,7 @@ def on_a_terminal(code: str, *arguments: str, columns: int = 120) -> str:
 def test_a_terminal_gets_a_bar(run: RunDir) -> None:
     code = """if True:
         import sys, time
-        from training_hub.progress import Progress
+        from training_hub.results.progress import Progress
         from training_hub.run import RunDir
         run = RunDir(sys.argv[1])
         with Progress(run) as progress:
@@ -215,7 +215,7 @@ def test_a_terminal_gets_a_bar(run: RunDir) -> None:
 def test_a_bar_on_80_columns_is_one_line(run: RunDir) -> None:
     code = """if True:
         import sys, time
-        from training_hub.progress import Progress
+        from training_hub.results.progress import Progress
         from training_hub.run import RunDir
         run = RunDir(sys.argv[1])
         with Progress(run) as progress:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_hub.curves import Course, Points
+from training_hub.results.curves import Course, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

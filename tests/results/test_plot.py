@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from training_hub import ConfigError, plot_loss
-from training_hub.drawing import smoothed
+from training_hub.results.drawing import smoothed
 from training_hub.run import RunDir
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from training_hub import foreign
 from training_hub.errors import ConfigError
+from training_hub.results import foreign
+from training_hub.results.state import runs_in
 from training_hub.run import METRIC_KEYS, RunDir
-from training_hub.state import runs_in
 from training_hub.sweep_dir import SweepDir
 
 Points = list[tuple[float, float]]

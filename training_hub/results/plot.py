@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training_hub.curves import AXES, Course, courses
-from training_hub.drawing import draw
 from training_hub.errors import ConfigError, fault
+from training_hub.results.curves import AXES, Course, courses
+from training_hub.results.drawing import draw
 
 KINDS = (".png", ".svg")
 

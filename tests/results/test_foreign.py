@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from training_hub import plot_loss
-from training_hub.curves import courses
 from training_hub.errors import ConfigError
+from training_hub.results.curves import courses
 
 INSTRUCTLAB = [
     {"effective_batch_size": 8, "num_batches": 4, "total_samples": 16},
