@@ -95,7 +95,7 @@ def _dispatch(words: list[str]) -> int:
         _check_completion(names, overrides)
         if names & {"-m", "--multirun"}:
             return _sweep(overrides, folders)
-        from training_hub.hydra_flags import hand_to_hydra
+        from training_hub.tools.hydra_flags import hand_to_hydra
 
         return hand_to_hydra(flags, overrides, folders)
     return _verbs()[verb](overrides, folders)

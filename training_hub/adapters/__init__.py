@@ -1,0 +1,1 @@
+"""What the front knows of each adapter, one module per method of PEFT."""

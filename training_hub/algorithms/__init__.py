@@ -1,0 +1,1 @@
+"""What the front knows of each algorithm, one module each."""

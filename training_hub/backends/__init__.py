@@ -1,0 +1,1 @@
+"""What the front knows of each library that trains, one module each."""

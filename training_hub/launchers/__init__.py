@@ -1,0 +1,1 @@
+"""What starts the workers: on this machine, or as a job of a cluster."""
