@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,16 @@ def test_the_disk_must_hold_the_checkpoints_to_come(model: Path, typed: list[str
     assert (found == ()) is enough
     if not enough:
         assert found[0].startswith("output_dir=run: 1.00 GB are free there, its checkpoints take more: 9 of 0.12 GB at")
+
+
+def test_only_a_whole_model_must_fit_as_it_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "free_disk_gb", lambda _: 0.05)
+    os.truncate(model / "model.safetensors", 100_000_000)
+    with pytest.raises(
+        ConfigError, match=r"output_dir=run: 0\.05 GB are free there, the checkpoint alone needs 0\.10 GB"
+    ):
+        warnings("algorithm=lora_sft", "merge=true")
+    assert warnings("algorithm=lora_sft", "merge=false") == ()
 
 
 def test_strict_refuses_instead(model: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.config.choices import lock_of
+from training_hub.config.room import too_full
 from training_hub.data.check import check as check_data
 from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
@@ -17,7 +18,7 @@ from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, look_at, missing_requirements, too_old
 from training_hub.installed.signature import constant
 from training_hub.machine import hardware
-from training_hub.model_files import hub_cache, stored_bytes
+from training_hub.model_files import hub_cache
 from training_hub.params import resume_mode
 from training_hub.run import RunDir
 
@@ -186,20 +187,7 @@ def _output(config: Mapping[str, Any]) -> list[str]:
         return [fault("output_dir", folder, f"{parent} cannot be written", "choose another")]
     if not RunDir(folder).exists() and not RunDir(folder).is_free():
         return [fault("output_dir", folder, "holds files, and no run", "choose another, which is new or empty")]
-    needed_gb, free_gb = _checkpoint_gb(config), hardware.free_disk_gb(folder)
-    if needed_gb > free_gb:
-        rule = f"{free_gb:.2f} GB are free there, the checkpoint alone needs {needed_gb:.2f} GB"
-        return [fault("output_dir", folder, rule, "free some space or choose another")]
-    return []
-
-
-def _checkpoint_gb(config: Mapping[str, Any]) -> float:
-    """Least size of what the run saves: the weights as they are now, and a little for the log."""
-    small_gb = 0.001
-    folder = Path(config["model"]["path"]).expanduser()
-    if not config.get("save_final_checkpoint", True) or not folder.is_dir():
-        return small_gb
-    return small_gb + stored_bytes(str(folder)) / 1e9
+    return too_full(config)
 
 
 def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[str], launcher: Any) -> list[str]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from training_hub.errors import fault
 from training_hub.machine import hardware
-from training_hub.model_files import ITEM_SIZES, Held, Size, size_of
+from training_hub.model_files import ITEM_SIZES, Held, Size, size_of, stored_bytes
 from training_hub.run import RunDir
 
+_LOG_GB = 0.001  # a little, for what a run writes besides checkpoints
 _NEEDS = {"model", "recipe", "launcher", "backend", "adapter", "output_dir"}
 
 
@@ -26,6 +27,18 @@ def shortages(config: Mapping[str, Any], held: Callable[[Size], Held], attended:
         return []
     least = held(size)
     return [*(_memory(config, least) if attended else []), *_disk(config, size, least, keeps_state)]
+
+
+def too_full(config: Mapping[str, Any]) -> list[str]:
+    """Refuses an output_dir with too little room for the final checkpoint, were it no larger than the model's files."""
+    folder = Path(str(config["output_dir"]))
+    model = str(config["model"]["path"])
+    stored = stored_bytes(model) if _saves_model(config) and Path(model).expanduser().is_dir() else 0
+    needed_gb, free_gb = _LOG_GB + stored / 1e9, hardware.free_disk_gb(folder)
+    if needed_gb <= free_gb:
+        return []
+    rule = f"{free_gb:.2f} GB are free there, the checkpoint alone needs {needed_gb:.2f} GB"
+    return [fault("output_dir", folder, rule, "free some space or choose another")]
 
 
 def memory_of(config: Mapping[str, Any]) -> tuple[float, str]:
@@ -51,7 +64,7 @@ def _disk(config: Mapping[str, Any], size: Size, least: Held, keeps_state: bool)
     """The most that lies there at a time, less what a run that goes on has written already."""
     folder = Path(str(config["output_dir"]))
     each = _trained(config, size, least) + (least.optimizer if keeps_state else 0)
-    final = _final(config, size, least) if config.get("save_final_checkpoint", True) else 0
+    final = _final(config, size, least) if _saves_model(config) else 0
     count, free = kept(config), hardware.free_disk_gb(folder) * 1e9
     needed = count * each + final - _written(RunDir(folder))
     if needed <= free:
@@ -84,10 +97,15 @@ def _trained(config: Mapping[str, Any], size: Size, least: Held) -> int:
     return whole if least.gradients else 0
 
 
+def _saves_model(config: Mapping[str, Any]) -> bool:
+    """Whether a whole model is saved at the end; of an adapter alone nothing is counted."""
+    adapter = config.get("adapter")
+    alone = isinstance(adapter, Mapping) and adapter.get("merge") is False
+    return bool(config.get("save_final_checkpoint", True)) and not alone
+
+
 def _final(config: Mapping[str, Any], size: Size, least: Held) -> int:
-    """Bytes of the final model; of an adapter alone nothing is counted."""
-    if (config["adapter"] or {}).get("merge") is False:
-        return 0
+    """Bytes of the final model."""
     wanted = str(config["backend"].get("save_dtype", "auto"))
     trained = _trained(config, size, least)
     return size.parameters * ITEM_SIZES[wanted] if wanted in ITEM_SIZES else trained or size.stored
