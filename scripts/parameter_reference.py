@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from training_hub import catalogue, train
-from training_hub.config.choices import SEVERAL, options
+from training_hub.config.choices import options
 from training_hub.config.compose import Composition
+from training_hub.config.groups import SEVERAL
 from training_hub.launchers.torchrun import INHERITED
 from training_hub.params import Params, SweepParams, aliases, unit
 from training_hub.tools.explain import text

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from training_hub.config.choices import CONF, options
+from training_hub.config.choices import options
+from training_hub.config.groups import CONF
 from training_hub.tools.drift import record
 
 

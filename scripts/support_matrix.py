@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from training_hub.config.choices import CONF, entry, read_option, recommended_backend
+from training_hub.config.choices import entry, read_option, recommended_backend
+from training_hub.config.groups import CONF
 from training_hub.installed.locate import locate
 
 ROOT = Path(__file__).resolve().parents[1]

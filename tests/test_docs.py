@@ -23,7 +23,7 @@ from markdown_it.token import Token
 
 from tests.conftest import EXTENSION
 from training_hub import catalogue, cli, train
-from training_hub.config import choices
+from training_hub.config import choices, groups
 from training_hub.config.check import check
 from training_hub.config.overrides import override_texts
 from training_hub.params import TorchrunParams
@@ -133,9 +133,9 @@ def with_shown_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: p
         monkeypatch.chdir(tmp_path)
         if not (tmp_path / "conf").exists():
             return
-        shutil.copytree(choices.CONF, tmp_path / "conf", dirs_exist_ok=True)
+        shutil.copytree(groups.CONF, tmp_path / "conf", dirs_exist_ok=True)
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr(choices, "CONF", tmp_path / "conf")
+        monkeypatch.setattr(groups, "CONF", tmp_path / "conf")
         for name in ("algorithms", "backends", "workers"):
             package = importlib.import_module(f"training_hub.{name}")
             monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / "training_hub" / name)])
@@ -186,9 +186,9 @@ def test_the_support_matrix_is_what_the_script_makes(made: dict[str, str]) -> No
 
 
 def test_the_reference_page_names_every_parameter_of_every_recipe(made: dict[str, str]) -> None:
-    for recipe in (choices.CONF / "recipe").glob("*/*.yaml"):
+    for recipe in (groups.CONF / "recipe").glob("*/*.yaml"):
         for name in re.findall(r"\$\{(\w+)\}", recipe.read_text()):
-            assert f"| `{name}`" in made["reference"] or name in choices.GROUPS, (recipe, name)
+            assert f"| `{name}`" in made["reference"] or name in groups.GROUPS, (recipe, name)
 
 
 @every_page
@@ -210,7 +210,7 @@ def test_the_names_that_settings_have_here_exist() -> None:
     codes = [child.content for cell in last for child in cell.children or () if child.type == "code_inline"]
     named = [word for code in codes if "training_hub" not in code for word in code.split()]
     owners = [AlgorithmRegistry.get_algorithm(each).Params for each in choices.options("algorithm")]  # type: ignore[attr-defined]
-    known = {name for owner in (*owners, TorchrunParams) for name in owner.model_fields} | choices.GROUPS
+    known = {name for owner in (*owners, TorchrunParams) for name in owner.model_fields} | groups.GROUPS
     strange = [word for word in named if re.match(r"[a-z_.]+=", word) and re.split(r"[.=]", word)[0] not in known]
     assert strange == []
     assert len(named) > 100
@@ -252,7 +252,7 @@ def test_every_command_composes(
     with_shown_files(page)
     for words in commands(page):
         monkeypatch.setattr(sys, "argv", ["training-hub", *words])
-        status = status_of(tuple(words), choices.CONF)
+        status = status_of(tuple(words), groups.CONF)
         assert (status == 0) != (tuple(words) in refused), (words, capsys.readouterr().err)
 
 
@@ -297,7 +297,7 @@ def test_every_call_of_a_training_function_has_parameters_that_exist(page: Path)
                 and node.func.id in choices.options("algorithm")
             ):
                 given = {str(each.arg): ast.literal_eval(each.value) for each in node.keywords if each.arg != "backend"}
-                composition = train.composed([f"algorithm={node.func.id}", *override_texts(given, choices.GROUPS)])
+                composition = train.composed([f"algorithm={node.func.id}", *override_texts(given, groups.GROUPS)])
                 assert check(composition, catalogue.schema_of(composition), allow_missing=True) == []
 
 

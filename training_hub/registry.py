@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from training_hub.config import choices
+from training_hub.config import choices, groups
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 from training_hub.installed.locate import locate
 
@@ -24,15 +24,15 @@ class AlgorithmRegistry:
         """Add an algorithm, or replace the one of that name; it becomes an option of the config group `algorithm`."""
         cls._algorithms[name] = algorithm_class
         cls._backends.setdefault(name, {})
-        choices.add_option("algorithm", name, {"algorithm": {"_target_": _path(algorithm_class)}})
+        groups.add_option("algorithm", name, {"algorithm": {"_target_": _path(algorithm_class)}})
 
     @classmethod
     def register_backend(cls, algorithm_name: str, backend_name: str, backend_class: type[Backend]) -> None:
         """Add a backend for an algorithm, or replace it. ValueError where the algorithm is unknown."""
         cls._known(algorithm_name)
         cls._backends.setdefault(algorithm_name, {})[backend_name] = backend_class
-        choices.add_option("backend", backend_name, {"backend": {"_target_": _path(backend_class)}})
-        choices.add_option(f"recipe/{algorithm_name}", backend_name, {})
+        groups.add_option("backend", backend_name, {"backend": {"_target_": _path(backend_class)}})
+        groups.add_option(f"recipe/{algorithm_name}", backend_name, {})
 
     @classmethod
     def get_algorithm(cls, name: str) -> type[Algorithm]:

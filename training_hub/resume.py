@@ -10,8 +10,8 @@ from typing import Any
 
 from training_hub import catalogue, checkpoints, provenance
 from training_hub.checkpoints import Checkpoint, latest_checkpoint
-from training_hub.config.choices import GROUPS
 from training_hub.config.compose import Composition
+from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.config.same import differences
 from training_hub.errors import ConfigError, fault, shown_value, suggestion

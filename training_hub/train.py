@@ -19,8 +19,8 @@ from omegaconf import OmegaConf
 from training_hub import catalogue, checkpoints, provenance, resume
 from training_hub.config import hooks
 from training_hub.config.check import check_and_resolve
-from training_hub.config.choices import GROUPS
 from training_hub.config.compose import Composition, compose
+from training_hub.config.groups import GROUPS
 from training_hub.config.origin import user_keys
 from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import preflight, sound_checks

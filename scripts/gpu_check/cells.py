@@ -14,7 +14,8 @@ from typing import Any
 from direct import alone
 from measure import Measured, flops_per_token, peak_tflops, run_measured
 
-from training_hub.config.choices import CONF, read_option
+from training_hub.config.choices import read_option
+from training_hub.config.groups import CONF
 from training_hub.config.resolvers import own_python
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware

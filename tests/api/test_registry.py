@@ -13,7 +13,7 @@ from hydra.core.config_store import ConfigStore
 
 from training_hub import Algorithm, AlgorithmRegistry, Backend, ConfigError, create_algorithm
 from training_hub.cli import main
-from training_hub.config import choices
+from training_hub.config import choices, groups
 
 
 class Echo(Backend):
@@ -68,9 +68,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_shipped_algorithms_and_backends_are_the_files_of_conf() -> None:
     names = AlgorithmRegistry.list_algorithms()
-    assert names == sorted(file.stem for file in (choices.CONF / "algorithm").glob("*.yaml"))
+    assert names == sorted(file.stem for file in (groups.CONF / "algorithm").glob("*.yaml"))
     for name in names:
-        files = {file.stem for file in (choices.CONF / "recipe" / name).glob("*.yaml")}
+        files = {file.stem for file in (groups.CONF / "recipe" / name).glob("*.yaml")}
         assert set(AlgorithmRegistry.list_backends(name)) == files
 
 

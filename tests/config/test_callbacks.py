@@ -8,7 +8,7 @@ import pytest
 
 from tests.tools.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import EarlyStopping, TrainingHubCallback, train
-from training_hub.config.choices import GROUPS
+from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError
 from training_hub.tools.estimate.trial import _is_ours

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from training_hub import catalogue, train
-from training_hub.config import choices
+from training_hub.config import groups
 from training_hub.config.check import check
 from training_hub.errors import ConfigError
 
@@ -55,21 +55,21 @@ def misspell(name: str, dice: random.Random) -> str:
 
 def choosing(file: Path) -> list[str]:
     """Overrides that make a config read this file."""
-    group, _, option = file.relative_to(choices.CONF).with_suffix("").as_posix().partition("/")
+    group, _, option = file.relative_to(groups.CONF).with_suffix("").as_posix().partition("/")
     if not option:
         return []
     if group == "recipe":
         algorithm, backend = option.split("/")
         return [f"algorithm={algorithm}", f"backend={backend}"]
     if group == "backend":
-        pair = next(choices.CONF.glob(f"recipe/*/{option}.yaml"))
+        pair = next(groups.CONF.glob(f"recipe/*/{option}.yaml"))
         return [f"algorithm={pair.parent.name}", f"backend={option}"]
     return [f"{group}=[{option}]" if group == "logger" else f"{group}={option}"]
 
 
 CASES = [
-    (file.relative_to(choices.CONF).as_posix(), line, column, name)
-    for file in sorted(choices.CONF.rglob("*.yaml"))
+    (file.relative_to(groups.CONF).as_posix(), line, column, name)
+    for file in sorted(groups.CONF.rglob("*.yaml"))
     for line, column, name in keys_of(file)
 ]
 
@@ -78,19 +78,19 @@ CASES = [
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     """What the project says to each misspelling."""
     copy = tmp_path_factory.mktemp("conf") / "conf"
-    shutil.copytree(choices.CONF, copy)
+    shutil.copytree(groups.CONF, copy)
     dice = random.Random(7)
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         for path, line, column, name in CASES:
-            overrides = choosing(choices.CONF / path)
+            overrides = choosing(groups.CONF / path)
             lines = (copy / path).read_text().splitlines(keepends=True)
             wrong = misspell(name, dice)
             changed = lines[line][:column] + lines[line][column:].replace(name, wrong, 1)
             original = (copy / path).read_text()
             (copy / path).write_text("".join([*lines[:line], changed, *lines[line + 1 :]]))
             with patch.context() as inside:
-                inside.setattr(choices, "CONF", copy)
+                inside.setattr(groups, "CONF", copy)
                 found[path, line, name] = faults(overrides)
             (copy / path).write_text(original)
     return found
@@ -106,7 +106,7 @@ def faults(overrides: list[str]) -> list[str]:
 
 
 def test_the_shipped_configs_have_no_faults() -> None:
-    for file in choices.CONF.rglob("*.yaml"):
+    for file in groups.CONF.rglob("*.yaml"):
         assert faults(choosing(file)) == [], file
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from training_hub import train
-from training_hub.config.choices import GROUPS
+from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError
 

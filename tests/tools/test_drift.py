@@ -11,7 +11,8 @@ import pytest
 
 from tests.backends.conftest import UNSLOTH, unsloth_python  # noqa: F401  a fixture
 from training_hub.cli import main
-from training_hub.config.choices import CONF, options
+from training_hub.config.choices import options
+from training_hub.config.groups import CONF
 from training_hub.config.tested import recorded
 from training_hub.tools.drift import compared, drift, other_versions, record
 

@@ -16,7 +16,7 @@ import pytest
 
 from training_hub import train
 from training_hub.cli import main
-from training_hub.config import choices
+from training_hub.config import choices, groups
 from training_hub.installed import environments
 from training_hub.tools.env import uv
 from training_hub.tools.env.create import create
@@ -44,11 +44,11 @@ def envs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A backend that has a lock."""
-    conf = shutil.copytree(choices.CONF, tmp_path / "conf")
+    conf = shutil.copytree(groups.CONF, tmp_path / "conf")
     (conf / "backend" / "small.yaml").write_text(BACKEND)
     (conf / "backend" / "small.lock").write_text(LOCK)
     (conf / "recipe" / "sft" / "small.yaml").write_text("_target_: trl.SFTConfig\n")
-    monkeypatch.setattr(choices, "CONF", conf)
+    monkeypatch.setattr(groups, "CONF", conf)
     return "small"
 
 
@@ -91,7 +91,7 @@ def test_an_environment_is_made_found_listed_and_removed(
 @pytest.mark.slow
 def test_its_versions_are_those_of_the_lock(small: str, envs: Path) -> None:
     choices.lock_of(small).write_text("iniconfig==2.0.0\n")
-    (choices.CONF / "backend" / "small.yaml").write_text(BACKEND.replace("iniconfig>=2,<2.1", "iniconfig"))
+    (groups.CONF / "backend" / "small.yaml").write_text(BACKEND.replace("iniconfig>=2,<2.1", "iniconfig"))
     place = create(small)
     assert [path.name for path in place.glob("lib/*/site-packages/*.dist-info")] == ["iniconfig-2.0.0.dist-info"]
 

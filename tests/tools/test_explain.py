@@ -11,7 +11,7 @@ import pytest
 from tests.golden import assert_golden
 from training_hub import train
 from training_hub.config import resolvers
-from training_hub.config.choices import CONF
+from training_hub.config.groups import CONF
 from training_hub.errors import ConfigError
 from training_hub.tools.explain import explain, origin, table
 

@@ -15,7 +15,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from training_hub.config.choices import HYDRAS_STATE, ROOT, SEVERAL, conf_loader, options
+from training_hub.config.choices import options
+from training_hub.config.groups import HYDRAS_STATE, ROOT, SEVERAL, conf_loader
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import (
     composition_fault,

@@ -13,8 +13,9 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
-from training_hub.config import choices
-from training_hub.config.choices import GROUPS, ROOT, SEVERAL, options
+from training_hub.config import choices, groups
+from training_hub.config.choices import options
+from training_hub.config.groups import GROUPS, ROOT, SEVERAL
 from training_hub.config.sources import Source, place
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
@@ -114,7 +115,7 @@ def _entry_fault(file: str, group: str, option: str) -> str:
 
 
 def _place(file: str, key: str) -> str:
-    path = choices.CONF / f"{file}.yaml"
+    path = groups.CONF / f"{file}.yaml"
     return place(path, file, key) if path.exists() else ""
 
 

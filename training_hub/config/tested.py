@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from training_hub.config import choices
+from training_hub.config import groups
 
 
 def recorded(backend: str) -> dict[str, Any]:
     """{"versions": {distribution: version}, "arguments": {target: {name: `int = 3`}}}; empty where nothing was."""
-    file = choices.CONF / "backend" / f"{backend}.tested.json"
+    file = groups.CONF / "backend" / f"{backend}.tested.json"
     return dict(json.loads(file.read_text())) if file.is_file() else {"versions": {}, "arguments": {}}
 
 

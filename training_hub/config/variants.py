@@ -13,8 +13,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from training_hub.config.choices import conf_loader
 from training_hub.config.compose import Composition, compose, implied
+from training_hub.config.groups import conf_loader
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import composition_fault, refuse_nodes_without_settings
 from training_hub.config.typed import is_group, parse, rewrite, typed_values

@@ -12,7 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 
-from training_hub.config.choices import conf_loader, options_of
+from training_hub.config.choices import options_of
+from training_hub.config.groups import conf_loader
 from training_hub.config.values import wrong_values
 from training_hub.errors import ConfigError, fault
 from training_hub.params import SweepParams, aliases

@@ -17,8 +17,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from training_hub import catalogue, train
-from training_hub.config.choices import CONF, ROOT, prepare_hydra
 from training_hub.config.compose import rewritten
+from training_hub.config.groups import CONF, ROOT, prepare_hydra
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
 from training_hub.provenance import command_line

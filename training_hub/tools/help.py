@@ -9,8 +9,9 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel
 
 from training_hub import catalogue, train
-from training_hub.config.choices import GROUPS, options
+from training_hub.config.choices import options
 from training_hub.config.compose import Composition
+from training_hub.config.groups import GROUPS
 from training_hub.params import Params, unit
 from training_hub.tools.explain import table, text
 

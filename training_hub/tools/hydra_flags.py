@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from training_hub import catalogue, train
 from training_hub.config.check import check
-from training_hub.config.choices import CONF, ROOT, prepare_hydra
 from training_hub.config.compose import rewritten
+from training_hub.config.groups import CONF, ROOT, prepare_hydra
 from training_hub.errors import ConfigError, fault, suggestion
 
 

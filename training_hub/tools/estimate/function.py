@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from training_hub.config.choices import GROUPS, options
+from training_hub.config.choices import options
+from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, fault, suggestion
 from training_hub.results.progress import say

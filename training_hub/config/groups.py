@@ -1,0 +1,84 @@
+"""The config groups: where their files lie, `conf/` and the folders of extensions, and Hydra's loader over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from training_hub.config import resolvers
+from training_hub.errors import ConfigError, enumerate_names, suggestion
+from training_hub.installed.extensions import Extension, extensions
+
+ROOT = "train"
+SEVERAL = ("callbacks", "logger")  # of these groups any number of options may be chosen
+GROUPS = {"adapter", "algorithm", "backend", "data", "experiment", "launcher", "model", "recipe", *SEVERAL}
+
+# Hydra keeps its state for the whole process: one thread at a time may touch it.
+HYDRAS_STATE = RLock()
+
+# In a wheel `conf/` lies inside the package; in a checkout and in an editable install, beside it.
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONF = next(path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (path / f"{ROOT}.yaml").is_file())
+
+
+class Extensions(SearchPathPlugin):
+    """Hydra looks for config groups in the folders of extensions, too."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add them after `conf/`."""
+        for each in extensions():
+            search_path.append(each.name, f"file://{each.folder}")
+
+
+def prepare_hydra() -> None:
+    """Teach Hydra the resolvers of `conf/` and where extensions lie. ConfigError where two have the same option."""
+    resolvers.register()
+    _refuse_clashes(extensions())
+    Plugins.instance().register(Extensions)
+
+
+@cache
+def _refuse_clashes(found: tuple[Extension, ...]) -> None:
+    """Refuse what Hydra would pass over without a word: an option that is there already, and an unknown group."""
+    owners: dict[Path, str] = {}
+    faults = []
+    for each in found:
+        for path in each.options():
+            owner = "training_hub" if (CONF / path).exists() else owners.setdefault(path, each.name)
+            if owner != each.name:
+                faults.append(f"{each.name}: {path} is an option of {owner}; rename one, or remove one of the packages")
+            elif path.parts[0] not in GROUPS:
+                way = suggestion(path.parts[0], GROUPS) or f"choose from {enumerate_names(sorted(GROUPS))}"
+                faults.append(f"{each.name}: {path}: no such config group; {way}")
+    if faults:
+        raise ConfigError(*faults)
+
+
+def add_option(group: str, name: str, node: dict[str, Any], package: str | None = None) -> None:
+    """Add an option to a config group of this process."""
+    ConfigStore.instance().store(group=group, name=name, node=node, package=package, provider="python")
+
+
+@contextmanager
+def conf_loader() -> Iterator[ConfigLoader]:
+    """Hydra's loader over `conf/`, while the block lasts; a Hydra application around it is put back afterwards."""
+    with HYDRAS_STATE:
+        prepare_hydra()
+        around, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
+        try:
+            with initialize_config_dir(str(CONF), job_name="training_hub", version_base="1.3"):
+                yield GlobalHydra.instance().config_loader()
+        finally:
+            GlobalHydra.instance().hydra = around
