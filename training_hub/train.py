@@ -6,6 +6,7 @@ Nothing heavy is imported, and nothing is written before every check has passed.
 from __future__ import annotations
 
 import errno
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -135,7 +136,7 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
         if start.done:
             return start.done
         status = _launch(planned, directory, watch)
-        return TrainResult("pending", str(directory.path)) if status is None else _outcome(directory, status)
+        return TrainResult("pending", str(directory.path)) if status is None else _outcome(planned, directory, status)
 
 
 def lay_out(planned: Plan, command: Sequence[str]) -> None:
@@ -259,7 +260,7 @@ def _unused_name(composition: Composition) -> str:
     return free
 
 
-def _outcome(directory: RunDir, status: int) -> TrainResult:
+def _outcome(planned: Plan, directory: RunDir, status: int) -> TrainResult:
     """The result that the worker wrote, or one in its place where it died without a word."""
     result = directory.read_result()
     if result is None:
@@ -271,7 +272,11 @@ def _outcome(directory: RunDir, status: int) -> TrainResult:
         tail = "\n".join(f"  {line}" for line in directory.log_tail(12).splitlines())
         raise RunFailed(f"{directory.path}: the run failed: {result.error}\n{tail}\n  whole log: {directory.log}")
     if result.status == "interrupted":
-        raise RunInterrupted(f"{directory.path}: stopped before its end", 130 if status == 130 or status < 0 else 75)
+        may_go_on = planned.spec.resumable and checkpoints.saved(directory)
+        way = f"; go on with it: python -m training_hub resume {shlex.quote(str(directory.path))}" if may_go_on else ""
+        raise RunInterrupted(
+            f"{directory.path}: stopped before its end{way}", 130 if status == 130 or status < 0 else 75
+        )
     return result
 
 

@@ -246,7 +246,7 @@ def test_a_run_that_is_asked_to_stop_saves_its_state(
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 75, errors
-    assert "stopped before its end" in errors
+    assert errors == f"{run.path}: stopped before its end; go on with it: python -m training_hub resume {run.path}\n"
     assert run.read_manifest()["status"] == "interrupted"
     assert list(run.checkpoints.glob("*/optimizer.pt"))
     assert workers_of(run) == []

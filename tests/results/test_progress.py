@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,25 @@ def test_a_terminal_gets_a_bar(run: RunDir) -> None:
     assert [left for left in ("0:10 left", "0:00 left") if left not in shown] == []
     assert "\x1b[" in shown, "it is redrawn in place"
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1, "the cursor comes back"
+
+
+def test_a_job_that_waits_is_said_to_wait(run: RunDir) -> None:
+    code = """if True:
+        import sys, time
+        from training_hub.results.progress import Progress
+        from training_hub.run import RunDir
+        run = RunDir(sys.argv[1])
+        with Progress(run) as progress:
+            for step, status in enumerate(("pending", "running", "running", "pending")):
+                run.update_manifest(status=status)
+                if step == 2:
+                    run.append_metrics(step=1, loss=2.0)
+                progress.tick()
+                time.sleep(0.15)
+    """
+    told = re.findall("waiting|starting|training", on_a_terminal(code, str(run.path)))
+    changes = [word for word, before in pairwise([*told[::-1], ""]) if word != before][::-1]
+    assert changes == ["starting", "waiting", "starting", "training", "waiting"]
 
 
 def test_a_bar_on_80_columns_is_one_line(run: RunDir) -> None:

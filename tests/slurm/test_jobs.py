@@ -194,10 +194,11 @@ def test_a_job_that_slurm_has_forgotten_is_lost(make: Make) -> None:
     assert (state(run).word, state(run).reason) == ("lost", "SLURM knows job 4000000 no longer, and it left no result")
 
 
-def test_ctrl_c_once_lets_the_job_save(make: Make) -> None:
+def test_ctrl_c_once_lets_the_job_save(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     run, job = started(make("run", 1000))
     assert follow(run, job, pressing(times=1)) == 75
     assert (run.checkpoints / "step").exists()
+    assert capsys.readouterr().out.splitlines()[-1] == f"job {job}: interrupted"  # to SLURM it is FAILED
 
 
 def test_ctrl_c_twice_cancels_the_job(make: Make) -> None:

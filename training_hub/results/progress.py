@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _PLAIN_EVERY_S = 5.0
+_STARTING = ("starting", "loading libraries and model")
 _BESIDE = len("training" + "0:00:00" + "0:00:00 left" + "     ")  # of the bar, the steps and the numbers
 
 
@@ -26,6 +27,7 @@ def say(text: str) -> None:
 
 
 class _View(Protocol):
+    def say(self, what: str, of_what: str) -> None: ...
     def show(self, total: int, row: dict[str, Any], left_s: float | None) -> None: ...
     def close(self) -> None: ...
 
@@ -36,7 +38,7 @@ class Progress:
     def __init__(self, run: RunDir) -> None:
         self._run = run
         self._size = self._written()  # a run that goes on has rows already
-        self._last_eval: float | None = None
+        self._waits = False
         self._view: _View = _Bar() if sys.stdout.isatty() else _Lines()
 
     def __enter__(self) -> Progress:
@@ -51,6 +53,7 @@ class Progress:
         """Show what is new since the last call."""
         size = self._written()
         if size == self._size:
+            self._wait()
             return
         self._size = size
         rows = self._run.read_metrics()
@@ -61,6 +64,15 @@ class Progress:
         evaluated = [row["eval_loss"] for row in rows if row["eval_loss"] is not None]
         row = dict(trained[-1] if trained else rows[-1], eval_loss=evaluated[-1] if evaluated else None)
         self._view.show(total, row, seconds_left(trained, total))
+
+    def _wait(self) -> None:
+        """Say of a job whether it waits for its turn; one that is queued again does so more than once."""
+        if self._run.read_manifest().get("status") == "pending":
+            self._waits = True
+            self._view.say("waiting", "for its turn")
+        elif self._waits:
+            self._waits = False
+            self._view.say(*_STARTING)
 
     def _written(self) -> int:
         return self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
@@ -114,6 +126,9 @@ class _Lines:
         self._shown_at = -_PLAIN_EVERY_S
         self._eval_loss: float | None = None
 
+    def say(self, what: str, of_what: str) -> None:
+        pass
+
     def show(self, total: int, row: dict[str, Any], left_s: float | None) -> None:
         now = time.monotonic()
         if now - self._shown_at >= _PLAIN_EVERY_S or row["step"] == total:
@@ -148,10 +163,12 @@ class _Bar:
             TextColumn("{task.fields[left]} left", table_column=Column(no_wrap=True)),
         )  # fmt: skip
         self._bar = RichProgress(*columns, console=console)
-        self._task: TaskID = self._bar.add_task(
-            "starting", total=None, numbers="loading libraries and model", left="-:--"
-        )
+        description, numbers = _STARTING
+        self._task: TaskID = self._bar.add_task(description, total=None, numbers=numbers, left="-:--")
         self._bar.start()
+
+    def say(self, what: str, of_what: str) -> None:
+        self._bar.update(self._task, description=what, numbers=of_what, left="-:--")
 
     def show(self, total: int, row: dict[str, Any], left_s: float | None) -> None:
         done, left = row["step"], duration(left_s)

@@ -18,7 +18,7 @@ _NEVER_BEGAN = "it ended before it wrote anything to the run directory; can the 
 
 def follow(run: RunDir, job: str, each_tick: Callable[[], None]) -> int:
     """Wait for the end of a job; returns an exit status. Ctrl-C once lets the run save and stop; twice cancels it."""
-    watch, asked = Watch(job), False
+    watch, asked = Watch(run, job), False
     while True:
         try:
             while not watch.is_over():
@@ -47,9 +47,9 @@ def stop(run: RunDir, job: str, seen: cluster.Job | None) -> None:
 class Watch:
     """Asks SLURM for a job, the more seldom the longer it takes, and says what has changed."""
 
-    def __init__(self, job: str) -> None:
+    def __init__(self, run: RunDir, job: str) -> None:
         self.last: cluster.Job | None = None
-        self._job, self._said, self._ends = job, "", 0
+        self._run, self._job, self._said, self._ends = run, job, "", 0
         self._began = self._asked = time.monotonic()
 
     def is_over(self) -> bool:
@@ -69,7 +69,12 @@ class Watch:
         self._ends = self._ends + 1 if job is None or job.has_ended else 0
         if job is not None:
             self.last = job
-            self._say(describe(job))
+            self._say("interrupted" if self._was_stopped(job) else describe(job))
+
+    def _was_stopped(self, job: cluster.Job) -> bool:
+        """Whether a job ended as it was asked to, for which SLURM has no other word than for a failure."""
+        result = self._run.read_result() if job.state == "FAILED" else None
+        return result is not None and result.status == "interrupted"
 
     def _say(self, text: str) -> None:
         if text != self._said:
