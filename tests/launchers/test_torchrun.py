@@ -91,7 +91,9 @@ def test_torchrun_understands_the_command(typed: tuple[str, ...]) -> None:
 def test_sound_settings_have_no_faults() -> None:
     assert faults() == []
     assert faults(nnodes=2, node_rank=1, master_addr="node0", master_port=1) == []
-    assert faults(nnodes=2, rdzv_endpoint="node0:1") == []
+    for endpoint in ("node0:1", "node-0.cluster", "10.0.0.1:29400", "[fe80::1]:29400"):
+        assert faults(nnodes=2, rdzv_endpoint=endpoint) == []
+    assert faults(nnodes=2, master_addr="fe80::1") == []
 
 
 @pytest.mark.parametrize(
@@ -121,6 +123,9 @@ def test_sound_settings_have_no_faults() -> None:
             {"master_port": 1},
             ["master_port=1: has no meaning without master_addr; add master_addr=HOST or drop it"],
         ),
+        ({"nnodes": 2, "rdzv_endpoint": "http://a:1"}, ["rdzv_endpoint=http://a:1: must be HOST:PORT"]),
+        ({"nnodes": 2, "rdzv_endpoint": "a:70000"}, ["rdzv_endpoint=a:70000: must be HOST:PORT"]),
+        ({"nnodes": 2, "master_addr": "a b"}, ["master_addr=a b: must be the name or the address of a machine"]),
         (
             {"nnodes": 2, "node_rank": 5, "master_port": 1},
             [
@@ -130,7 +135,8 @@ def test_sound_settings_have_no_faults() -> None:
             ],
         ),
     ],
-    ids=["rank too high", "two rendezvous", "no rendezvous", "alone", "alone at an endpoint", "port alone", "several"],
+    ids=["rank too high", "two rendezvous", "no rendezvous", "alone", "alone at an endpoint", "port alone",
+         "address of a page", "port too high", "two words", "several"],
 )  # fmt: skip
 def test_contradictions_are_faults(settings: dict[str, Any], expected: list[str]) -> None:
     assert faults(**settings) == expected

@@ -45,6 +45,14 @@ def faults(*typed: str) -> tuple[str, ...]:
         ),
         (["nodes=0"], "nodes=0: must be greater than 0"),
         (["max_requeues=-1"], "max_requeues=-1: must be greater than or equal to 0"),
+        (
+            ["timeout_min=2"],
+            "timeout_min=2: the run is asked to stop 120 seconds before that; give more, or a smaller "
+            "launcher.stop_before_s",
+        ),
+        (["launcher.srun=['--nise=3']"], "launcher.srun=--nise=3: srun has no such option; did you mean nice?"),
+        (["gpus_per_node=-1"], "gpus_per_node=-1: must be greater than or equal to 0"),
+        (["timeout_min=0"], "timeout_min=0: must be greater than 0"),
         (["timeout_min=1h"], "timeout_min=1h: must be a whole number"),
         (["gpus_per_node=4", "nproc_per_node=5"], "nproc_per_node=5: gpus_per_node=4; at most 4"),
         (["nnodes=2"], "nnodes=2: sft has no such parameter; it belongs to launcher=local"),

@@ -199,7 +199,7 @@ def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[st
         )
         return [fault("backend", backend_name, "needs a CUDA GPU, none here", more or other)]
     wanted = int(config["launcher"].get("nproc_per_node", 1))
-    if found and wanted > found:
+    if wanted > found > 0:
         whose = f"gpus_per_node={found}" if more else f"this machine has {found} GPUs"
         return [fault("nproc_per_node", wanted, whose, f"at most {found}")]
     return []

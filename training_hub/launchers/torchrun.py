@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,10 @@ INHERITED = (
     "PET_NPROC_PER_NODE", "PET_NNODES", "PET_NODE_RANK", "PET_RDZV_ID", "PET_RDZV_ENDPOINT", "PET_MASTER_ADDR",
     "PET_MASTER_PORT",
 )  # fmt: skip
+
+
+_HOST = re.compile(r"[\w.:-]+")
+_ENDPOINT = re.compile(r"(\[[\w.:]+\]|[\w.-]+)(:(?P<port>\d{1,5}))?")
 
 
 def command(node: Mapping[str, Any], python: str, worker: Sequence[str], script: Sequence[str] = ()) -> list[str]:
@@ -59,6 +64,10 @@ def check(node: Mapping[str, Any]) -> list[str]:
     faults = []
     nnodes, node_rank = node["nnodes"], node["node_rank"]
     (endpoint, address), port = meeting(node), node["master_port"]
+    if endpoint and not _is_endpoint(endpoint):
+        faults.append(fault("rdzv_endpoint", endpoint, "must be HOST:PORT"))
+    if address and not _HOST.fullmatch(address):
+        faults.append(fault("master_addr", address, "must be the name or the address of a machine"))
     if node_rank >= nnodes:
         faults.append(fault("node_rank", node_rank, f"must be less than nnodes={nnodes}"))
     if endpoint and address:
@@ -75,6 +84,12 @@ def check(node: Mapping[str, Any]) -> list[str]:
         names = ("rdzv_id", "rdzv_endpoint", "master_addr")
         faults += [fault(name, node[name], rule, "add nnodes=N or drop it") for name in names if _is_typed(name, node)]
     return faults
+
+
+def _is_endpoint(text: str) -> bool:
+    """`HOST:PORT`; torchrun has a port for those who give none."""
+    match = _ENDPOINT.fullmatch(text)
+    return match is not None and int(match["port"] or 0) < 65536
 
 
 def _is_typed(name: str, node: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ def check(node: Mapping[str, Any]) -> list[str]:
     if missing := missing_requirements(_REQUIRES):
         return [fault("launcher", "slurm", f"not installed: {enumerate_names(missing)}", "pip install 'submitit<2'")]
     try:
-        faults = [*_options(node["sbatch"]), *_size(node, tuple(_partitions())), *_folder(str(node["folder"]))]
+        faults = [*_options(node["sbatch"]), *_words(node["srun"]), *_size(node, tuple(_partitions()))]
+        faults += [*_time(node), *_folder(str(node["folder"]))]
     except cluster.ClusterError as error:
         return [fault("launcher", "slurm", f"SLURM does not answer: {error}", "ask its administrator")]
     return faults or _refusal(json.dumps({**node, "folder": "/"}))
@@ -49,7 +50,7 @@ def _partitions() -> list[cluster.Partition]:
 
 
 def _options(given: Mapping[str, Any]) -> Iterator[str]:
-    known = _known_options()
+    known = _known_options("sbatch")
     for name, value in given.items():
         option = name.replace("_", "-")
         if option in _OWN:
@@ -60,9 +61,26 @@ def _options(given: Mapping[str, Any]) -> Iterator[str]:
             yield fault(f"launcher.sbatch.{name}", value, "sbatch has no such option", way)
 
 
+def _words(given: Sequence[str]) -> Iterator[str]:
+    """Options of srun, by their long names."""
+    for word in given:
+        option = word.partition("=")[0].removeprefix("--")
+        if word.startswith("--") and option not in (known := _known_options("srun")):
+            way = suggestion(option, known) or "see srun --help"
+            yield fault("launcher.srun", word, "srun has no such option", way)
+
+
 @cache
-def _known_options() -> frozenset[str]:
-    return frozenset(re.findall(r"--([a-z][a-z-]+)", cluster.ask("sbatch", "--help")))
+def _known_options(program: str) -> frozenset[str]:
+    return frozenset(re.findall(r"--([a-z][a-z-]+)", cluster.ask(program, "--help")))
+
+
+def _time(node: Mapping[str, Any]) -> Iterator[str]:
+    """A job that is asked to stop before it has begun would be queued again without a step done."""
+    limit, before = node["timeout_min"], node["stop_before_s"]
+    if limit and before >= 60 * limit:
+        rule = f"the run is asked to stop {before} seconds before that"
+        yield fault("timeout_min", limit, rule, "give more, or a smaller launcher.stop_before_s")
 
 
 def _size(node: Mapping[str, Any], partitions: tuple[cluster.Partition, ...]) -> Iterator[str]:
