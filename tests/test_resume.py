@@ -142,6 +142,20 @@ def test_auto_begins_again_where_no_checkpoint_was_saved_and_must_does_not(stopp
     assert fault == f"resume=must: {Path.cwd()}/out has no checkpoint to go on from; start it anew with overwrite=true"
 
 
+def test_the_verb_takes_the_runs_own_settings_and_does_as_auto_does(stopped: Stopped, here: Path) -> None:
+    run = stopped("lr=3e-5", steps=())
+    plan = train.plan(train.composed(resume.settings_of("out", ["num_epochs=3"])))
+    assert (plan.start, plan.config["lr"], plan.config["num_epochs"]) == (resume.Start(goes_on=True), 3e-5, 3)
+    assert plan.spec.run_dir == str(run.path)
+
+
+@pytest.mark.parametrize("word", ["overwrite=true", "output_dir=there", "ckpt_output_dir=there", "resume=never"])
+def test_the_verb_refuses_what_it_says_itself(word: str, stopped: Stopped, capsys: pytest.CaptureFixture[str]) -> None:
+    stopped()
+    assert main(["resume", "out", word]) == 2
+    assert capsys.readouterr().err == f"{word}: the verb resume goes on with what is in that folder; drop it\n"
+
+
 def test_must_says_what_is_wrong_with_each_checkpoint(stopped: Stopped) -> None:
     run = stopped(steps=(10,))
     (run.checkpoint(10) / "optimizer.pt").unlink()

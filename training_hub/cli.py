@@ -210,12 +210,13 @@ def _train(overrides: list[str], folders: list[str]) -> int:
 
 
 def _resume(overrides: list[str], folders: list[str]) -> int:
-    from training_hub.resume import settings_of
+    from training_hub.resume import refuse_set_here, settings_of
     from training_hub.sweep_dir import SweepDir
     from training_hub.sweeps.again import command_of
 
     if not overrides or ("=" in overrides[0] and not Path(overrides[0]).is_dir()):
         raise ConfigError("resume: says nothing of what to go on with; add the folder of a run or of a sweep")
+    refuse_set_here(overrides[1:])
     if SweepDir(overrides[0]).exists():
         return _sweep(*command_of(overrides[0], overrides[1:]))
     return _train(settings_of(overrides[0], overrides[1:]), folders)

@@ -78,7 +78,7 @@ def decide(composition: Composition, config: Mapping[str, Any]) -> Start:
 def settings_of(folder: str, changed: Sequence[str]) -> list[str]:
     """The overrides that a run was started with, changed and bound to go on. Enters the folder they were typed in.
 
-    ConfigError where there is no run.
+    ConfigError where there is no run. As with resume=auto, it begins again where it left no sound checkpoint.
     """
     run = RunDir(Path(folder).resolve())
     if not run.exists():
@@ -88,7 +88,14 @@ def settings_of(folder: str, changed: Sequence[str]) -> list[str]:
         os.chdir(typed_in)
     settings = [*run.read_overrides(), *changed]
     kept = [text for text in settings if text.lstrip("+").partition("=")[0] not in _SET_HERE]
-    return [*kept, *override_texts({"output_dir": str(run.path), "resume": "must"}, GROUPS)]
+    return [*kept, *override_texts({"output_dir": str(run.path), "resume": "auto"}, GROUPS)]
+
+
+def refuse_set_here(changed: Sequence[str]) -> None:
+    """ConfigError for what the verb `resume` says itself."""
+    given = [text for text in changed if text.lstrip("+").partition("=")[0] in _SET_HERE]
+    if given:
+        raise ConfigError(*(f"{text}: the verb resume goes on with what is in that folder; drop it" for text in given))
 
 
 def _refuse_living(run: RunDir) -> None:
