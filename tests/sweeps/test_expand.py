@@ -47,7 +47,11 @@ def test_what_is_the_sweeps_is_no_setting_of_its_runs() -> None:
     [
         (["jobs=0"], "jobs=0: must be greater than 0"),
         (["jobs=two"], "jobs=two: must be a whole number"),
-        (["array_parallelism=-1"], "jobs=-1: must be greater than 0"),
+        (["array_parallelism=-1"], "array_parallelism=-1: must be greater than 0"),
+        (
+            ["jobs=2", "array_parallelism=3"],
+            "array_parallelism=3: the same parameter is given as jobs=2; keep one of the two",
+        ),
         (["jobs=1,2"], "jobs=1,2: a sweep has one; give one value"),
         (["output_dir=a,b"], "output_dir=a,b: a sweep has one; give one value"),
         (["resume=out"], "resume=out: a sweep goes on in its own folder; give output_dir=, and resume=auto"),
@@ -57,8 +61,11 @@ def test_what_is_the_sweeps_is_no_setting_of_its_runs() -> None:
                     "'NAME=\"VALUE\"'"),
         (["lr=interval(0,1)"], "lr=interval(0,1): has no end of values; list the values, or add "
                                "hydra/sweeper=optuna, which chooses some"),
-        (["seed=range(3,1)"], "seed=range(3,1): not one value in it; check its bounds"),
-        (["experiment=glob(no_such*)"], "experiment=glob(no_such*): not one value in it; check its bounds"),
+        (["seed=range(3,1)"], "seed=range(3,1): not one value in it; check its bounds or its pattern"),
+        (
+            ["experiment=glob(no_such*)"],
+            "experiment=glob(no_such*): not one value in it; check its bounds or its pattern",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_sweep_cannot_have_is_refused(words: list[str], message: str) -> None:

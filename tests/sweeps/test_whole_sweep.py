@@ -84,9 +84,12 @@ def test_a_sweep_that_was_stopped_goes_on(quick: list[str], tmp_path: Path) -> N
     shown, errors = process.communicate(timeout=60)
     assert process.returncode == 75, errors
     assert "stopping: 2 running, 1 will not start" in shown
+    assert shown.count("Ctrl-C again") == 1, shown
+    assert shown.splitlines()[-1] == f"go on  python -m training_hub resume {sweep.path}"
     assert sorted(rows(sweep, "status")) == [("interrupted",), ("interrupted",), ("pending",)]
     status, shown = finish(["resume", str(sweep.path), "jobs=3"], tmp_path.parent)
     assert (status, rows(sweep, "status")) == (0, [("completed",)] * 3), shown
+    assert [line[:3] for line in shown.splitlines() if line[1:2] == "/"] == ["1/3", "2/3", "3/3"]
     assert sweep.read()["status"] == "completed"
 
 

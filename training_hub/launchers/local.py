@@ -18,7 +18,7 @@ from training_hub.launchers import torchrun
 from training_hub.launchers.base import Launcher
 from training_hub.machine import hardware
 from training_hub.machine.processes import MARK, kill_marked
-from training_hub.machine.signals import deaf, terminate_like_ctrl_c
+from training_hub.machine.signals import PassedOn, deaf, terminate_like_ctrl_c
 from training_hub.params import Text, TorchrunParams, param
 from training_hub.results.progress import say
 from training_hub.run import RunDir, RunSpec, TrainResult
@@ -106,12 +106,13 @@ def _follow(worker: subprocess.Popen[bytes], run: RunDir, each_tick: Callable[[]
                 each_tick()
             each_tick()
             return worker.returncode
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as wish:
             if asked:
                 return 130
             asked = True
             run.request_stop()
-            say("\nstopping after this step; Ctrl-C again to end at once")
+            if not isinstance(wish, PassedOn):
+                say("\nstopping after this step; Ctrl-C again to end at once")
 
 
 def _end(worker: subprocess.Popen[bytes], mark: str) -> None:

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+class PassedOn(KeyboardInterrupt):
+    """A wish to stop that was heard, and answered, by whoever starts several runs."""
+
+
 class Stops:
     """How often somebody asked this process to stop: once is a wish, twice an order."""
 

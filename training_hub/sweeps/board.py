@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,6 +22,7 @@ class Board:
     def __init__(self, directory: SweepDir, jobs: Sequence[Job]) -> None:
         self._directory = directory
         self.rows = {job.digest: self._row(job) for job in jobs}
+        self._over = {digest for digest, row in self.rows.items() if row["status"] == "completed"}
         self._written, self._stale = 0.0, True
         self.tick()
 
@@ -36,9 +37,8 @@ class Board:
             row |= {"status": "failed", "error": str(error)}
         self._set(job, row)
         self._draw(job)
-        counts = Counter(each["status"] for each in self.rows.values())
-        done = len(self.rows) - counts["pending"] - counts["running"]
-        say(f"{done}/{len(self.rows)}  {job.label}: {told(self.rows[job.digest])}")
+        self._over.add(job.digest)
+        say(f"{len(self._over)}/{len(self.rows)}  {job.label}: {told(self.rows[job.digest])}")
 
     def _draw(self, job: Job) -> None:
         run = self._directory.run_of(job)
@@ -60,8 +60,11 @@ class Board:
         return self._directory.stop.exists()
 
     def text(self) -> str:
-        """The ranked table, and where everything is."""
-        return f"\n{table(self.rows.values())}\n\nsweep  {self._directory.path}\ntable  {self._directory.results}"
+        """The ranked table, where everything is, and how what is left goes on."""
+        places = f"sweep  {self._directory.path}\ntable  {self._directory.results}"
+        left = any(row["status"] not in ("completed", "failed") for row in self.rows.values())
+        way = f"\ngo on  python -m training_hub resume {shlex.quote(str(self._directory.path))}" if left else ""
+        return f"\n{table(self.rows.values())}\n\n{places}{way}"
 
     def _set(self, job: Job, row: dict[str, Any]) -> None:
         self.rows[job.digest] = row

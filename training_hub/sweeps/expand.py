@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -15,7 +16,7 @@ from hydra.errors import HydraException
 from training_hub.config.choices import options_of
 from training_hub.config.groups import conf_loader
 from training_hub.config.values import wrong_values
-from training_hub.errors import ConfigError, fault
+from training_hub.errors import ConfigError, fault, subject
 from training_hub.params import SweepParams, aliases
 
 _ALIASES = aliases(SweepParams)
@@ -61,10 +62,14 @@ def plugin_of(overrides: Sequence[str]) -> str | None:
 
 def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     """Part what is the sweep's from what is its runs'. ConfigError for bad grammar and for what a sweep cannot have."""
-    own, rest = _taken(_parsed(overrides, folders), {name: name for name in SweepParams.model_fields} | _ALIASES)
+    names = {name: name for name in SweepParams.model_fields} | _ALIASES
+    parsed = _parsed(overrides, folders)
+    own, rest = _taken(parsed, names)
     folder, rest = _taken(rest, {"output_dir": "output_dir", "ckpt_output_dir": "output_dir"})
     resume, rest = _taken(rest, {"resume": "resume"})
-    faults, mode = wrong_values(SweepParams, own, ""), str(resume.get("resume", "never"))
+    written = {names[each.key_or_group]: each.key_or_group for each in parsed if each.key_or_group in names}
+    faults = [f"{written[subject(text)]}={text.partition('=')[2]}" for text in wrong_values(SweepParams, own, "")]
+    mode = str(resume.get("resume", "never"))
     if mode not in _MODES:
         faults.append(fault("resume", mode, "a sweep goes on in its own folder", "give output_dir=, and resume=auto"))
     for each in rest:
@@ -95,6 +100,10 @@ def _taken(parsed: Sequence[Override], names: dict[str, str]) -> tuple[dict[str,
     mine = [each for each in parsed if each.key_or_group in names]
     if several := [each for each in mine if each.is_sweep_override()]:
         raise ConfigError(*(fault(_key(each), _value(each), "a sweep has one", "give one value") for each in several))
+    for one, other in combinations(mine, 2):
+        if one.key_or_group != other.key_or_group and one.value() != other.value():
+            rule = f"the same parameter is given as {_key(one)}={_value(one)}"
+            raise ConfigError(fault(_key(other), _value(other), rule, "keep one of the two"))
     return {names[each.key_or_group]: each.value() for each in mine}, [each for each in parsed if each not in mine]
 
 
@@ -106,7 +115,7 @@ def _sweep_faults(override: Override) -> Iterator[str]:
         way = "list the values, or add hydra/sweeper=optuna, which chooses some"
         yield fault(_key(override), _value(override), "has no end of values", way)
     elif next(override.sweep_string_iterator(), None) is None:
-        yield fault(_key(override), _value(override), "not one value in it", "check its bounds")
+        yield fault(_key(override), _value(override), "not one value in it", "check its bounds or its pattern")
 
 
 def _first(override: Override) -> str:

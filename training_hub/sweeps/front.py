@@ -49,6 +49,8 @@ def new_directory(asked: Asked, planner: Planner, every: Sequence[Sequence[str]]
     if directory.exists():
         way = "choose another, or go on with it: resume=auto"
         raise ConfigError(fault("output_dir", folder, "already holds a sweep", way))
+    if folder.is_file():
+        raise ConfigError(fault("output_dir", folder, "a file, not a folder", "choose another"))
     if not RunDir(folder).is_free():
         raise ConfigError(fault("output_dir", folder, "holds files, and no sweep", "choose another, new or empty"))
     return directory

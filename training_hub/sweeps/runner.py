@@ -7,7 +7,7 @@ from typing import Any
 
 from training_hub import train
 from training_hub.errors import HubError
-from training_hub.machine.signals import Stops
+from training_hub.machine.signals import PassedOn, Stops
 from training_hub.provenance import command_line
 from training_hub.sweep_dir import Job
 
@@ -47,4 +47,4 @@ class _Messenger:
     def tick(self) -> None:
         if self._heard < self._stops.count:
             self._heard += 1
-            raise KeyboardInterrupt
+            raise PassedOn
