@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from textwrap import indent
 
 from training_hub.errors import ConfigError, HubError, enumerate_names, nearest, suggestion
 
@@ -134,11 +135,26 @@ def _for_every_job(verb: str, overrides: list[str], folders: list[str]) -> int:
     """A verb that only shows, for each job of a sweep in turn."""
     from training_hub.sweeps.expand import read
 
-    if verb not in ("explain", "plan"):
+    if verb == "plan":
+        return _plan_sweep(overrides, folders)
+    if verb != "explain":
         raise ConfigError(f"{verb}: not for sweeps; drop -m")
     for number, job in enumerate(read(overrides, folders).jobs()):
-        print(f"{'' if number == 0 else chr(10)}# job {number}: {' '.join(job)}")
-        _verbs()[verb](job, folders)
+        print(f"{'' if number == 0 else chr(10)}# run {number + 1}: {' '.join(job)}")
+        _explain(job, folders)
+    return 0
+
+
+def _plan_sweep(overrides: list[str], folders: list[str]) -> int:
+    from training_hub.sweeps.front import planned_sweep
+    from training_hub.tools.show_plan import text_of
+
+    sweep = planned_sweep(overrides, folders)
+    for number, (job, planned) in enumerate(sweep.plans(), start=1):
+        print(f"# run {number} of {len(sweep.jobs)}: {job.label}\n{text_of(planned)}\n")
+    print(f"# sweep\n\nfolder\n  {sweep.directory.path}")
+    if script := sweep.script():
+        print(f"\nscript\n{indent(script, '  ').rstrip()}")
     return 0
 
 

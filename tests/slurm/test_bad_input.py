@@ -10,6 +10,7 @@ import pytest
 
 from tests.tools.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import train
+from training_hub.cli import main
 from training_hub.errors import ConfigError
 from training_hub.launchers.slurm import check
 from training_hub.tools.doctor import doctor
@@ -118,6 +119,12 @@ def test_the_plan_shows_the_script_of_sbatch() -> None:
         assert line in text.splitlines(), line
     assert re.search(r"\n  exec \S+ -m training_hub.launchers.slurm.batch \S+/run\n", text)
     assert "--node-rank='$NODE_RANK'" in text or "'--node-rank=$NODE_RANK'" in text
+
+
+def test_the_plan_of_a_sweep_shows_the_script_of_the_array(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "-m", *GIVEN, "seed=1,2,3", "jobs=2"]) == 0
+    [options] = [line for line in capsys.readouterr().out.splitlines() if "--array" in line]
+    assert options == "  #SBATCH --array=0-2%2"
 
 
 def test_doctor_tells_of_the_cluster() -> None:

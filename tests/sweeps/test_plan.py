@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from training_hub.cli import main
 from training_hub.errors import ConfigError
 from training_hub.sweeps.plan import Planner, folder_name
 
@@ -59,3 +61,21 @@ def test_the_faults_of_all_jobs_are_told_at_once_and_each_once(words: list[str],
         Planner(["lr", "seed"]).checked(every, tmp_path / "sweep")
     assert [text.partition(":")[0] for text in refusal.value.faults] == ["sed=1", "seed=-2", "lr=-1", "algorithm=sfft"]
     assert not (tmp_path / "sweep").exists()
+
+
+def test_the_plan_of_a_sweep_shows_each_run_in_its_folder(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "-m", *words, "seed=1,2", f"output_dir={tmp_path}/swept"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("# run")] == ["# run 1 of 2: seed=1", "# run 2 of 2: seed=2"]
+    folders = [line.split()[0] for before, line in pairwise(lines) if before == "run directory"]
+    assert [folder.rpartition("-")[0] for folder in folders] == [f"{tmp_path}/swept/seed={seed}" for seed in (1, 2)]
+    assert lines[-2:] == ["folder", f"  {tmp_path}/swept"]
+    assert not (tmp_path / "swept").exists()
+
+
+def test_the_plan_of_a_sweep_tells_all_faults(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "-m", *words, "lr=-1,1e-5,-2"]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "lr=-1: must be greater than 0\nlr=-2: must be greater than 0\n")

@@ -52,8 +52,8 @@ class Launcher(ABC):
         """Variables that the workers need beside those that are there."""
 
     @classmethod
-    def plan(cls, spec: RunSpec) -> str:
-        """What else there is to show of a launch that is planned, as text; "" for nothing."""
+    def plan(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None = None) -> str:
+        """What else there is to show of launches that are planned, as text; "" for nothing. The rest: see `submit`."""
         return ""
 
     @classmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from training_hub import train
@@ -19,6 +20,33 @@ from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.queue import STOPPED, Queue
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.watch import watch
+
+
+@dataclass(frozen=True)
+class PlannedSweep:
+    """A sweep whose jobs have passed every check; nothing is written."""
+
+    jobs: list[Job]
+    directory: SweepDir
+    planner: Planner
+    at_a_time: int | None
+
+    def plans(self) -> Iterator[tuple[Job, train.Plan]]:
+        """Each job with its plan."""
+        return ((job, self.planner.plan(job, self.directory.path)) for job in self.jobs)
+
+    def script(self) -> str:
+        """What a cluster would be given for all of them; "" on this machine."""
+        plans = [planned for _, planned in self.plans()]
+        return plans[0].launcher.plan([each.spec for each in plans], self.directory.slurm, self.at_a_time)
+
+
+def planned_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> PlannedSweep:
+    """Check every job. ConfigError with the faults of all."""
+    asked = read(overrides, config_dirs)
+    planner = Planner(asked.swept, config_dirs)
+    jobs, directory = _again(asked, planner) or _new(asked, planner)
+    return PlannedSweep(jobs, directory, planner, asked.own.get("jobs"))
 
 
 def run_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:

@@ -17,6 +17,12 @@ def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     composition = train.composed(overrides, folders)
     catalogue.refuse_python_made(composition)
     planned = train.plan(composition)
+    script = planned.launcher.plan([planned.spec], RunDir(planned.spec.run_dir).slurm)
+    return text_of(planned, script)
+
+
+def text_of(planned: train.Plan, script: str = "") -> str:
+    """A plan as text. script: what else the launcher would be given."""
     spec, choices = planned.spec, planned.composition.choices
     lines = [f"# {choices['algorithm']} on {choices['backend']}, launcher {choices['launcher']}", ""]
     lines += ["run directory", f"  {spec.run_dir}  ({hardware.free_disk_gb(spec.run_dir):.1f} GB free)"]
@@ -24,7 +30,7 @@ def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     lines += ["warnings", *(f"  {text}" for text in planned.warnings), ""] if planned.warnings else []
     lines += ["environment", *(f"  {name}={value}" for name, value in spec.env.items()), ""]
     lines += ["command", *(f"  {shlex.join(command)}" for command in spec.commands), ""]
-    if script := planned.launcher.plan(spec):
+    if script:
         lines += ["script", *(f"  {line}".rstrip() for line in script.splitlines()), ""]
     config = yaml.safe_dump(planned.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
     return "\n".join([*lines, "config", *(f"  {line}" for line in config.splitlines())])

@@ -13,7 +13,7 @@ from training_hub.launchers.base import Launcher
 from training_hub.launchers.slurm import check
 from training_hub.launchers.slurm.follow import follow
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
-from training_hub.launchers.slurm.submit import script, submit
+from training_hub.launchers.slurm.submit import alike, script, submit
 from training_hub.params import Checked, Text, param
 from training_hub.results.progress import say
 from training_hub.run import RunDir, RunSpec
@@ -86,9 +86,9 @@ class SlurmLauncher(Launcher):
         return {}
 
     @classmethod
-    def plan(cls, spec: RunSpec) -> str:
-        """The script that sbatch is given."""
-        return script([spec], RunDir(spec.run_dir).slurm)
+    def plan(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None = None) -> str:
+        """The script that sbatch is given, several where the runs ask for different things."""
+        return "\n".join(script(each, folder, at_a_time) for each in alike(specs))
 
     @classmethod
     def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int | None:

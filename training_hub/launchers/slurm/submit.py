@@ -27,14 +27,18 @@ def submit(specs: Sequence[RunSpec], folder: Path, array_parallelism: int | None
     """
     ids: dict[str, str] = {}
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, (_, group) in enumerate(groupby(sorted(specs, key=_kind), key=_kind)):
-        alike = list(group)
-        number = _submit_alike(alike, folder, array_parallelism, f"job_{kind + 1}.sh" if kind else "job.sh")
-        names = [number] if len(alike) == 1 else [f"{number}_{index}" for index in range(len(alike))]
-        ids |= {spec.run_dir: name for spec, name in zip(alike, names, strict=True)}
+    for kind, group in enumerate(alike(specs)):
+        number = _submit_alike(group, folder, array_parallelism, f"job_{kind + 1}.sh" if kind else "job.sh")
+        names = [number] if len(group) == 1 else [f"{number}_{index}" for index in range(len(group))]
+        ids |= {spec.run_dir: name for spec, name in zip(group, names, strict=True)}
     for spec in specs:
         note_job(RunDir(spec.run_dir), ids[spec.run_dir])
     return [ids[spec.run_dir] for spec in specs]
+
+
+def alike(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
+    """Runs parted by their settings: those of one array."""
+    return [list(group) for _, group in groupby(sorted(specs, key=_kind), key=_kind)]
 
 
 def script(specs: Sequence[RunSpec], folder: Path, array_parallelism: int | None = None) -> str:
