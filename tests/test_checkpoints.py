@@ -11,6 +11,7 @@ import pytest
 
 from training_hub import checkpoints
 from training_hub.checkpoints import SEAL, latest_checkpoint
+from training_hub.errors import RunFailed
 from training_hub.run import RunDir
 
 FILES = {"model.safetensors": b"weights" * 1000, "optimizer.pt": b"moments" * 1000, "rng/state_0.pth": b"dice"}
@@ -148,6 +149,23 @@ def test_one_that_is_torn_drives_no_sound_one_out(run: RunDir, save: Save) -> No
         run.checkpoint(step).mkdir()
     checkpoints.prune(run, 1)
     assert newest(run) == 1
+
+
+def test_weights_alone_drive_out_none_that_can_be_gone_on_from(run: RunDir, save: Save) -> None:
+    for step in (1, 2):
+        save(step)
+    for step in (3, 4):
+        save(step, full=False)
+        checkpoints.prune(run, 1)
+    assert [path.name for path in checkpoints.saved(run)] == ["checkpoint-2", "checkpoint-4"]
+
+
+def test_a_save_that_fails_makes_room_for_its_reason(run: RunDir) -> None:
+    (run.unfinished / "checkpoint-1").mkdir(parents=True)
+    message = r"^the checkpoint could not be saved with [\d.]+ GB free on the disk: OSError: no space$"
+    with pytest.raises(RunFailed, match=message), checkpoints.saving(run):
+        raise OSError("no space\nleft")
+    assert list(run.checkpoints.iterdir()) == []
 
 
 def test_one_that_is_set_aside_keeps_its_content_and_is_not_found(run: RunDir, save: Save) -> None:

@@ -12,12 +12,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from training_hub.errors import RunFailed
 from training_hub.run import RunDir, write_atomically
 
 SEAL = "checkpoint.json"
@@ -101,6 +103,19 @@ def fault_of(path: Path, thorough: bool) -> str | None:
     return None
 
 
+@contextmanager
+def saving(run: RunDir) -> Iterator[None]:
+    """A save that fails leaves nothing behind, so that a full disk has room for the reason. RunFailed with that."""
+    try:
+        yield
+    except Exception as error:
+        free_gb = shutil.disk_usage(run.path).free / 1e9
+        shutil.rmtree(run.unfinished, ignore_errors=True)
+        reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        where = f"with {free_gb:.2f} GB free on the disk"
+        raise RunFailed(f"the checkpoint could not be saved {where}: {reason}") from error
+
+
 def seal(path: Path, **facts: Any) -> None:
     """Sync the files of a checkpoint to the disk and list them, with their hashes, in its seal."""
     files = sorted(file for file in path.rglob("*") if file.is_file())
@@ -132,14 +147,15 @@ def make_readable(folder: Path) -> None:
 
 
 def prune(run: RunDir, keep: int | None, spared: Collection[Path] = ()) -> None:
-    """Remove the oldest checkpoints until `keep` are left; null: none. The newest sound one always stays.
+    """Remove the oldest checkpoints until `keep` are left; null: none. The newest that can be gone on from stays.
 
     Only sealed ones count, so that none that can be gone on from makes room for one that cannot.
     """
     if keep is None:
         return
-    sealed = [path for path in saved(run) if (path / SEAL).is_file()]
-    removable = [path for path in sealed[:-1] if path not in spared]
+    sealed, newest = [path for path in saved(run) if (path / SEAL).is_file()], latest_checkpoint(run).newest
+    kept = {*spared, newest.path} if newest else {*spared}
+    removable = [path for path in sealed[:-1] if path not in kept]
     for path in removable[: max(0, len(sealed) - keep)]:
         remove(path)
 

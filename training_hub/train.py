@@ -29,11 +29,14 @@ from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
+from training_hub.machine import hardware
 from training_hub.params import Params, aliases, resume_mode
 from training_hub.registry import create_algorithm
 from training_hub.results.progress import Progress, say
 from training_hub.results.summary import summarise
 from training_hub.run import RunDir, RunSpec, TrainResult
+
+_FULL_GB = 0.001
 
 if TYPE_CHECKING:
     from training_hub.launchers.base import Launcher
@@ -265,6 +268,7 @@ def _outcome(planned: Plan, directory: RunDir, status: int) -> TrainResult:
     result = directory.read_result()
     if result is None:
         died = f"the worker was killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        died += "; the disk is full" if hardware.free_disk_gb(directory.path) < _FULL_GB else ""
         result = _record(directory, "interrupted" if status == 130 or directory.stop_requested() else "failed", died)
     if result.status == "failed":
         if directory.read_manifest().get("exit_status") == ConfigError.exit_status:

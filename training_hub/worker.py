@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from training_hub.errors import HubError
+from training_hub.machine.processes import end_with
 from training_hub.run import RunDir, TrainResult
 from training_hub.workers.loggers.beside import Loggers
 from training_hub.workers.script.process import machine
@@ -26,6 +28,8 @@ EXIT_INTERRUPTED = 75
 
 def main(run_dir: str, *command: str) -> int:
     """Train one run; returns the exit status: 0, 1 where it failed, 2 for a wrong setting, 75 where it was stopped."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # one of several: without torchrun nobody would end it
+        end_with(os.getppid(), signal.SIGKILL)
     run = RunDir(run_dir)
     config = run.read_config()
     started = time.monotonic()

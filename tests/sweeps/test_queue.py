@@ -66,6 +66,16 @@ def test_a_job_that_can_no_longer_start_stops_nothing(made: Made, tmp_path: Path
     assert "data_path" in rows[1]["error"]
 
 
+def test_a_table_that_cannot_be_written_stops_nothing_and_is_written_later(made: Made) -> None:
+    sweep = made("seed=1,2,3", script=lambda job: f"sleep 1; echo '{{}} torn' > $1/metrics.jsonl; {ends()}")
+    sweep.directory.results.mkdir(parents=True)
+    board = Board(sweep.directory, sweep.jobs)
+    assert Queue(sweep.jobs, None, sweep.plan, board).run() == 0
+    sweep.directory.results.rmdir()
+    board.write()
+    assert sweep.directory.results.read_text().count("completed") == 3
+
+
 def together(count: int) -> Callable[[Job], str]:
     """A script that waits until so many have begun, and writes how many ran when it began: its own devices, too."""
     return lambda job: (

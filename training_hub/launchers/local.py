@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import signal
@@ -10,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -17,13 +17,12 @@ from pydantic import Field
 from training_hub.launchers import torchrun
 from training_hub.launchers.base import Launcher
 from training_hub.machine import hardware
-from training_hub.machine.processes import MARK, kill_marked
+from training_hub.machine.processes import MARK, end_with, kill_marked
 from training_hub.machine.signals import PassedOn, deaf, terminate_like_ctrl_c
 from training_hub.params import Text, TorchrunParams, param
 from training_hub.results.progress import say
 from training_hub.run import RunDir, RunSpec, TrainResult
 
-_PR_SET_PDEATHSIG = 1
 _TICK_S = 0.1
 
 
@@ -88,7 +87,7 @@ def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable
         worker = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             pass_fds=[] if run.lock_handle is None else [run.lock_handle],  # held until the worker is gone too
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  one system call, which takes no lock
+            preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  one system call, which takes no lock
         )  # fmt: skip
     try:
         return _follow(worker, run, each_tick)
@@ -121,9 +120,3 @@ def _end(worker: subprocess.Popen[bytes], mark: str) -> None:
         os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
     kill_marked(mark)  # torchrun gives each of its processes a session of its own
-
-
-def _die_with_parent() -> None:
-    """The kernel asks the worker to stop when this process dies, however it dies (Linux)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -12,6 +13,17 @@ from pathlib import Path
 # In the environment of a worker and so of all that it starts, in whatever session and under whatever parent.
 MARK = "TRAINING_HUB_PROCESSES"
 _TICK_S = 0.01
+_PR_SET_PDEATHSIG = 1
+# Looked up here: a process that was just forked off a program with threads may wait for the loader's lock for ever.
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
+
+
+def end_with(parent: int, number: int = signal.SIGTERM) -> None:
+    """Have the kernel send this process a signal when its parent dies, however that dies."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # it has died already
+        os.kill(os.getpid(), number)
 
 
 def marked(mark: str) -> list[int]:
@@ -27,7 +39,7 @@ def mark_of(process: Path) -> str | None:
 
 def holders(file: Path) -> list[int]:
     """Processes that have a file open."""
-    return list(_found(lambda process: any(each.resolve() == file for each in (process / "fd").iterdir())))
+    return list(_found(lambda process: any(each.resolve() == file.resolve() for each in (process / "fd").iterdir())))
 
 
 def _found(wanted: Callable[[Path], bool]) -> Iterator[int]:

@@ -42,7 +42,7 @@ class Board:
 
     def _draw(self, job: Job) -> None:
         run = self._directory.run_of(job)
-        with suppress(OSError):  # the disk may be full, and the run is sound
+        with suppress(OSError, ValueError):  # the disk may be full, and the run is sound
             draw_losses(run.read_metrics(), run.loss_plot)
 
     def tick(self) -> None:
@@ -51,9 +51,11 @@ class Board:
             self.write()
 
     def write(self) -> None:
-        """Write the table."""
-        self._directory.write_results(self.rows.values())
-        self._written, self._stale = time.monotonic(), False
+        """Write the table; what cannot be written now, as on a full disk, is tried again."""
+        self._written = time.monotonic()
+        with suppress(OSError):
+            self._directory.write_results(self.rows.values())
+            self._stale = False
 
     def stop_requested(self) -> bool:
         """Whether `cancel` was typed for the sweep."""

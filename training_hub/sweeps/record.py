@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,8 @@ def recorded(
         try:
             yield record
         finally:
-            directory.update(status=_WORDS.get(record.status, "failed"), ended=_now())
+            with suppress(OSError):  # the disk may be full
+                directory.update(status=_WORDS.get(record.status, "failed"), ended=_now())
 
 
 def _now() -> str:

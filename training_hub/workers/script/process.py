@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from training_hub.machine.processes import end_with
 from training_hub.run import RunDir
 
 _TICK_S = 0.2
 _GRACE_S = 60.0  # torchrun itself gives its processes 30
-_PR_SET_PDEATHSIG = 1
 
 
 class Ended(NamedTuple):
@@ -47,7 +48,7 @@ class Script:
         # A session of its own: who kills the worker's session leaves torchrun to end its processes.
         process = subprocess.Popen(
             self._command, env=self._env, start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  one system call, which takes no lock
+            preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  one system call, which takes no lock
         )  # fmt: skip
         try:
             return self._wait(process, each_tick)
@@ -97,9 +98,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(_GRACE_S)
         process.kill()
         process.wait()
-
-
-def _die_with_parent() -> None:
-    """The kernel terminates torchrun when the worker dies, however it dies (Linux)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

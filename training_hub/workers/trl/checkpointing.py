@@ -37,15 +37,16 @@ class Checkpointing(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save on all ranks, then seal the whole; the newest sound checkpoint is there all the time."""
-        if self.is_world_process_zero():
-            checkpoints.clear_unfinished(self.run)
-        self.accelerator.wait_for_everyone()
-        super()._save_checkpoint(model, trial)
-        counted = self.progress.state() | {"callbacks": self.state_of_callbacks()}
-        self.accelerator.wait_for_everyone()
-        if self.is_world_process_zero():
-            self._seal(counted)
-        self.accelerator.wait_for_everyone()
+        with checkpoints.saving(self.run):
+            if self.is_world_process_zero():
+                checkpoints.clear_unfinished(self.run)
+            self.accelerator.wait_for_everyone()
+            super()._save_checkpoint(model, trial)
+            counted = self.progress.state() | {"callbacks": self.state_of_callbacks()}
+            self.accelerator.wait_for_everyone()
+            if self.is_world_process_zero():
+                self._seal(counted)
+            self.accelerator.wait_for_everyone()
 
     def _seal(self, counted: dict[str, Any]) -> None:
         place = self.run.checkpoint(self.state.global_step)

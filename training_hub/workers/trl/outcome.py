@@ -85,9 +85,10 @@ def save(run: RunDir, trainer: Steps, config: dict[str, Any]) -> None:
         else:
             model = trainer.model if dtype is None else torch.nn.Module.to(trainer.model, dtype)
         unfinished = run.unfinished / run.final_checkpoint.name
-        models.save(model, trainer.processing_class, unfinished)
-        checkpoints.sync_all(unfinished)
-        checkpoints.publish(unfinished, run.final_checkpoint)
+        with checkpoints.saving(run):
+            models.save(model, trainer.processing_class, unfinished)
+            checkpoints.sync_all(unfinished)
+            checkpoints.publish(unfinished, run.final_checkpoint)
     trainer.accelerator.wait_for_everyone()
 
 
