@@ -99,6 +99,10 @@ def test_where_there_is_no_run_one_begins(mode: str) -> None:
     assert planned(f"resume={mode}").start == resume.NEW
 
 
+def test_an_empty_word_is_no_path() -> None:
+    assert faults("resume=") == ["resume=: is empty; choose from auto, must, never, or give a path"]
+
+
 def test_must_wants_a_run() -> None:
     assert faults("resume=must") == [
         f"resume=must: no run in output_dir={Path.cwd()}/out; give the output_dir of a run"

@@ -14,7 +14,7 @@ from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.config.same import differences
-from training_hub.errors import ConfigError, fault, shown_value, suggestion
+from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
 from training_hub.params import resume_mode
 from training_hub.results.state import state
 from training_hub.run import RunDir, TrainResult
@@ -52,7 +52,7 @@ NEW = Start()
 
 def run_of(mode: str) -> Path | None:
     """The run directory that a path for `resume` lies in; None for a word, or where there is no such run."""
-    if mode in _MODES:
+    if not mode or mode in _MODES:
         return None
     path = Path(mode).absolute()
     return next((each for each in (path, path.parent.parent) if RunDir(each).exists()), None)
@@ -139,6 +139,8 @@ def _from_path(composition: Composition, config: Mapping[str, Any], mode: str) -
 
 def _named(mode: str) -> Checkpoint:
     """The checkpoint at a path, or the newest one of the run there."""
+    if not mode:
+        raise ConfigError(fault("resume", mode, "is empty", f"choose from {enumerate_names(_MODES)}, or give a path"))
     path = Path(mode).absolute()
     if not path.exists():
         raise ConfigError(fault("resume", mode, "no such folder", suggestion(mode, _MODES) or "check the path"))

@@ -96,6 +96,13 @@ def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "\n" not in fault
 
 
+def test_a_cluster_whose_settings_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_CONF", "/no/slurm.conf")
+    check._partitions.cache_clear()
+    rule = "SLURM does not answer: SLURM_CONF=/no/slurm.conf: no such file; ask its administrator"
+    assert faults() == (f"launcher=slurm: {rule}",)
+
+
 @pytest.mark.parametrize(
     ("path", "expected"), [("/tmp/run", True), ("/dev/shm/run", True), ("/proc/run", False), ("/run/x", True)]
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
 import subprocess
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from training_hub.errors import HubError
 
@@ -145,6 +147,9 @@ def cancel(ids: Collection[str]) -> None:
 
 def ask(*command: str) -> str:
     """What a command of SLURM's prints. ClusterError with its complaint in one line where it fails."""
+    settings = os.environ.get("SLURM_CONF")
+    if settings and not Path(settings).is_file():  # for which SLURM's own commands would look for a minute
+        raise ClusterError(f"SLURM_CONF={settings}: no such file")
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
