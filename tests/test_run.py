@@ -198,6 +198,39 @@ def test_a_run_that_is_started_anew_keeps_nothing_of_the_old_one(run: RunDir) ->
     assert not run.stop_requested()
 
 
+# Dies at the file of that number which it renames or removes, as by SIGKILL.
+DYING_START = """
+import os, sys
+from training_hub.run import RunDir
+run, left = RunDir(sys.argv[1]), int(sys.argv[2])
+def die(event, _):
+    global left
+    if event in ("os.rename", "os.remove", "shutil.rmtree", "tempfile.mkstemp"):
+        left -= 1
+        if left < 0:
+            os._exit(9)
+with run.held():
+    sys.addaudithook(die)
+    run.create({}, [], {"status": "created"})
+"""
+
+
+@pytest.mark.parametrize("completed", [False, True])
+def test_a_start_that_dies_at_any_file_can_be_tried_again(tmp_path: Path, completed: bool) -> None:
+    for number in range(20):
+        run = RunDir(tmp_path / str(number))
+        if completed:
+            run.create({}, [], {"status": "completed"})
+            (run.checkpoints / "checkpoint-9").mkdir()
+            run.write_result(TrainResult("completed", str(run.path)))
+        died = subprocess.run([sys.executable, "-c", DYING_START, run.path, str(number)], check=False).returncode
+        if not died:
+            break
+        assert run.exists() or run.is_free()
+        assert run.read_result() is None or (run.checkpoints / "checkpoint-9").exists()
+    assert 4 < number < 20
+
+
 def test_what_is_not_the_runs_own_stays(run: RunDir) -> None:
     (run.path / "notes.txt").write_text("mine")
     run.create({}, [], {})

@@ -79,6 +79,23 @@ def header(file: Path) -> dict[str, dict[str, Any]]:
     return {name: dict(each) for name, each in found.items() if name != "__metadata__"}
 
 
+def is_complete(folder: Path) -> bool:
+    """Whether all weights of a model in a folder are there to their last byte, as safetensors."""
+    files, index = list(folder.glob("*.safetensors")), folder / "model.safetensors.index.json"
+    try:
+        named = set(json.loads(index.read_bytes())["weight_map"].values()) if index.exists() else set()
+        return bool(files) and named <= {file.name for file in files} and all(map(_is_whole, files))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _is_whole(file: Path) -> bool:
+    ends = [each["data_offsets"][1] for each in header(file).values()]
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+    return file.stat().st_size == 8 + length + max(ends, default=0)
+
+
 def folder_of(path: str) -> Path | None:
     """The folder that a model lies in: its own, or the newest in the hub's cache; None where it is not here."""
     folder = Path(path).expanduser()

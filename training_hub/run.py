@@ -118,8 +118,18 @@ class RunDir:
         return run if run.exists() and run.checkpoints == Path(checkpoint).absolute().parent else None
 
     def is_free(self) -> bool:
-        """Whether the folder is missing or empty, so that a run may begin in it."""
-        return not self.path.exists() or (self.path.is_dir() and set(self.path.iterdir()) <= {self.lock})
+        """Whether a run may begin in the folder: it is missing, or empty but for a start that was killed."""
+        if not self.path.is_dir():
+            return not self.path.exists()
+        found = set(self.path.iterdir())
+        return not found or (self.lock in found and all(map(self._is_of_a_start, found)))
+
+    def _is_of_a_start(self, path: Path) -> bool:
+        """Whether `create` makes such a file or folder before there is a run."""
+        if path == self.checkpoints:
+            return not any(path.iterdir())
+        files = (self.config, self.overrides, self.manifest)
+        return path in (self.lock, *files[:2]) or path.name.startswith(tuple(f".{file.name}." for file in files))
 
     @contextmanager
     def held(self) -> Iterator[bool]:
@@ -161,20 +171,12 @@ class RunDir:
 
         Old checkpoints go as well: a library that keeps the last few would count them among the new ones.
         """
+        self.result.unlink(missing_ok=True)  # first: whatever dies from here on leaves no completed run
         for folder in (self.checkpoints, self.loggers) if self.exists() else ():
             if folder.exists():
                 shutil.rmtree(folder)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        for stale in (
-            self.metrics,
-            self.samples,
-            self.result,
-            self.loss_plot,
-            self.log,
-            self.stop,
-            self.manifest,
-            self.job,
-        ):
+        for stale in (self.metrics, self.samples, self.loss_plot, self.log, self.stop, self.job):
             stale.unlink(missing_ok=True)
         self._describe(config, overrides, manifest)
 

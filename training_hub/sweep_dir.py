@@ -96,6 +96,8 @@ def outcome(run: RunDir) -> dict[str, Any]:
     result = run.read_result() if run.path.exists() else None
     if result is None:
         status = run.read_manifest().get("status", "pending") if run.path.exists() else "pending"
+        # A manifest tells of an end before the result is there, and before an older run's end is forgotten.
+        status = status if status in ("created", "pending") else "running"
         return dict.fromkeys(COLUMNS) | {"status": status, "path": str(run.path)}
     metrics = result.metrics
     return {

@@ -114,10 +114,15 @@ def test_the_first_token_of_a_row_is_not_trained() -> None:
     }  # fmt: skip
 
 
+HEADER = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+WEIGHTS = len(HEADER).to_bytes(8, "little") + HEADER + bytes(8)
+
+
 def save(run: RunDir, *names: str) -> None:
     for name in names:
         (run.library / "hf_format" / name).mkdir(parents=True)
         (run.library / "hf_format" / name / "config.json").write_text(name)
+        (run.library / "hf_format" / name / "model.safetensors").write_bytes(WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +144,24 @@ def test_a_run_that_did_not_end_has_no_final_checkpoint(run: RunDir) -> None:
     save(run, "samples_4", "samples_8")
     assert checkpoints.gather(run, ended=False) == run.checkpoints / "samples_8"
     assert not run.final_checkpoint.exists()
+
+
+CUT = {"no file": None, "no size": WEIGHTS[:4], "no header": WEIGHTS[:40], "no end": WEIGHTS[:-1]}
+
+
+@pytest.mark.parametrize("written", CUT.values(), ids=CUT)
+def test_a_model_whose_saving_was_cut_short_is_no_checkpoint(run: RunDir, written: bytes | None) -> None:
+    save(run, "samples_4", "samples_8")
+    weights = run.library / "hf_format" / "samples_8" / "model.safetensors"
+    weights.unlink() if written is None else weights.write_bytes(written)
+    assert checkpoints.gather(run, ended=False) == run.checkpoints / "samples_4"
+
+
+def test_a_model_that_lacks_a_part_is_no_checkpoint(run: RunDir) -> None:
+    save(run, "samples_4")
+    index = {"weight_map": {"w": "model.safetensors", "v": "model-00002-of-00002.safetensors"}}
+    (run.library / "hf_format" / "samples_4" / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert checkpoints.gather(run, ended=False) is None
 
 
 def test_a_run_that_saved_nothing_has_no_checkpoint(run: RunDir) -> None:

@@ -53,6 +53,8 @@ def test_what_came_of_a_run_is_read_from_its_folder(tmp_path: Path) -> None:
     assert outcome(run)["status"] == "pending"
     run.create({}, [], {"status": "created"})
     assert outcome(run)["status"] == "created"
+    run.update_manifest(status="completed")  # a worker does so before its loggers have had their say
+    assert outcome(run)["status"] == "running"
     run.write_result(TrainResult("completed", str(run.path), None, {"final_loss": 2.0, "eval_loss_after": 3.0}, 1.26))
     found = outcome(run)
     assert (found["status"], found["final_loss"], found["eval_loss"], found["seconds"]) == ("completed", 2.0, 3.0, 1.3)

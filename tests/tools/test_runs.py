@@ -108,6 +108,11 @@ def test_cancel_now_ends_it(alive: RunDir) -> None:
     assert state(alive).word == "lost"
 
 
+def test_cancel_now_finds_the_workers_of_a_linked_folder(alive: RunDir, here: Path) -> None:
+    (here / "link").symlink_to(alive.path)
+    assert cancel(["link"], now=True) == ["link: ended at once"]
+
+
 def test_there_must_be_something_to_cancel(make: Make) -> None:
     make("run")
     with pytest.raises(ConfigError, match=r"^run: nothing to cancel: it is lost$"):

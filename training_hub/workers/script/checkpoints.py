@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 
 from training_hub.checkpoints import Checkpoint
+from training_hub.model_files import is_complete
 from training_hub.run import RunDir
 from training_hub.workers import going_on
 
@@ -37,7 +38,8 @@ def gather(run: RunDir, ended: bool, until: float = inf) -> Path | None:
     have seen more stay.
     """
     shutil.rmtree(run.prepared, ignore_errors=True)
-    saved = (file.parent for file in (run.library / "hf_format").glob("*/config.json"))
+    models = (file.parent for file in (run.library / "hf_format").glob("*/config.json"))
+    saved = filter(is_complete, models)  # one that was being written when the script was ended stays
     found = sorted((path for path in saved if _age(path.name)[0] <= until), key=lambda path: _age(path.name))
     moved = None
     for number, path in enumerate(found, 1):
