@@ -13,9 +13,12 @@ from markdown_it import MarkdownIt
 
 from tests.golden import assert_golden
 from tests.workers.conftest import make_run  # noqa: F401  a fixture
+from training_hub import train
 from training_hub.cli import main
 from training_hub.errors import HubError
 from training_hub.machine import hardware
+from training_hub.run import RunDir, TrainResult
+from training_hub.sweep_dir import Job, SweepDir
 
 PAGE = Path(__file__).parent.parent / "docs" / "troubleshooting.md"
 GOLDEN = Path(__file__).parent / "golden"
@@ -28,6 +31,7 @@ FILES = {
     "empty.jsonl": "",
     "rows.txt": "x\n",
     "model/config.json": '{"architectures": ["LlamaForCausalLM"]}',
+    "other/config.json": '{"architectures": ["MistralForCausalLM"]}',
     "bare/config.json": "{}",
     "bare/tokenizer_config.json": "{}",
     "nothing/readme": "",
@@ -75,6 +79,44 @@ COMMANDS = [
     ["plan", *GOOD, "backend._target_=other.package.Backend"],
     ["trian", *GOOD],
 ]
+SEVERAL = ["-m", *GOOD, "seed=1,2"]
+# Commands about machines, sweeps, and runs that are there: `stopped` has no checkpoint, `swept` is a sweep.
+COMMANDS_AFTERWARDS = [
+    ["plan", *GOOD, "launcher=slurm"],
+    ["plan", *GOOD, "nnodes=2"],
+    ["plan", *GOOD, "nnodes=2", "master_addr=a", "rdzv_endpoint=b:1"],
+    ["plan", *GOOD, "rdzv_id=7", "master_port=1"],
+    [*SEVERAL, "jobs=1,2"],
+    [*SEVERAL, "jobs=2", "array_parallelism=3"],
+    [*SEVERAL, "overwrite=true", "launcher=local,slurm", "resume=run"],
+    [*SEVERAL, "lr=interval(1e-5,1e-3)", "num_epochs=range(1,1)"],
+    [*SEVERAL, "lr=1e-5,"],
+    [*SEVERAL, "output_dir=new", "resume=must"],
+    [*SEVERAL, "output_dir=full"],
+    [*SEVERAL, "output_dir=rows.jsonl"],
+    [*SEVERAL, "output_dir=swept"],
+    [*SEVERAL, "output_dir=swept", "resume=auto"],
+    [*SEVERAL, "output_dir=held"],
+    ["validate", *SEVERAL],
+    [*GOOD, "output_dir=held", "resume=auto"],
+    [*GOOD, "output_dir=queued", "resume=auto"],
+    ["plan", *GOOD, "output_dir=stopped", "resume=auto", "lr=2e-5"],
+    ["plan", *GOOD, "output_dir=stopped", "resume=auto", "model_path=other"],
+    ["plan", *GOOD, "output_dir=stopped", "resume=auto", "algorithm=lora_sft"],
+    ["plan", *GOOD, "output_dir=stopped", "resume=must"],
+    ["plan", *GOOD, "output_dir=stopped", "resume=auto", "overwrite=true"],
+    ["plan", *GOOD, "resume=nowhere"],
+    ["plan", *GOOD, "resume=model"],
+    ["plan", *GOOD, "resume=stopped"],
+    ["resume"],
+    ["resume", "nothing"],
+    ["resume", "stopped", "overwrite=true"],
+    ["status", "nothing"],
+    ["cancel"],
+    ["cancel", "stopped"],
+    ["logs", "stopped", "-n", "few"],
+    ["logs", "stopped", "--all"],
+]
 
 
 @pytest.fixture
@@ -94,6 +136,33 @@ def test_the_messages_of_wrong_commands(here: Path, capsys: pytest.CaptureFixtur
         assert main(words) == 2, words
         said += [f"$ {' '.join(words)}", *capsys.readouterr().err.splitlines()]
     assert_golden("errors_before.txt", "\n".join(said), {str(here): "HERE"})
+
+
+def test_the_messages_about_machines_sweeps_and_runs_that_are_there(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stopped", "held", "queued"):
+        leave(name)
+    RunDir("queued").job.write_text('{"id": "7"}')
+    RunDir("queued").result.unlink()
+    (here / "swept").mkdir()
+    SweepDir("swept").write([Job("0" * 64, "seed=9-00000000", ("seed=9",), {"seed": "9"})])
+    monkeypatch.setenv("PATH", str(here))  # no sbatch there
+    said = []
+    with RunDir("held").held():
+        for words in COMMANDS_AFTERWARDS:
+            assert main(words) == 2, words
+            said += [f"$ {' '.join(words)}", *capsys.readouterr().err.splitlines()]
+    assert_golden("errors_afterwards.txt", "\n".join(said), {str(here): "HERE"})
+    assert not (here / "new").exists()
+
+
+def leave(name: str) -> None:
+    """A run that was stopped before its first checkpoint."""
+    planned, run = train.plan(train.composed([*GOOD, f"output_dir={name}"])), RunDir(name)
+    manifest = train.provenance.manifest(["python"], planned.config, planned.composition.choices)
+    run.create(planned.config, list(planned.composition.overrides), manifest)
+    run.write_result(TrainResult("interrupted", str(run.path)))
 
 
 @pytest.mark.slow
@@ -125,7 +194,8 @@ def patterns() -> list[str]:
 
 def messages() -> list[str]:
     """What the golden files hold, without the commands."""
-    lines = [line for name in ("before", "during") for line in (GOLDEN / f"errors_{name}.txt").read_text().splitlines()]
+    names = ("before", "during", "afterwards", "slurm")  # the last one: tests/slurm/test_bad_input.py
+    lines = [line for name in names for line in (GOLDEN / f"errors_{name}.txt").read_text().splitlines()]
     return [line for line in lines if not line.startswith("$ ")]
 
 

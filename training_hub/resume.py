@@ -102,7 +102,8 @@ def _refuse_living(run: RunDir) -> None:
     """ConfigError where a job of SLURM's works in the folder, or will; a run of this machine's holds the lock."""
     if run.exists() and run.read_job() is not None and (found := state(run)).may_go_on:
         way = "wait for its end, cancel it, or choose another"
-        raise ConfigError(fault("output_dir", run.path, f"a run is going on there, {found.reason or found.word}", way))
+        rule = f"a run {'is' if found.goes_on else 'may be'} going on there: {found.reason or found.word}"
+        raise ConfigError(fault("output_dir", run.path, rule, way))
 
 
 def _go_on(composition: Composition, config: Mapping[str, Any], mode: str, run: RunDir) -> Start:
@@ -148,7 +149,8 @@ def _named(mode: str) -> Checkpoint:
         search = latest_checkpoint(RunDir(path))
         if search.newest is None:
             torn = "".join(f"; {each.name}: {reason}" for each, reason in search.refused.items())
-            raise ConfigError(fault("resume", mode, f"that run has no checkpoint to go on from{torn}"))
+            rule = f"that run has no checkpoint to go on from{torn}"
+            raise ConfigError(fault("resume", mode, rule, "give another, or drop it"))
         return search.newest
     reason = checkpoints.fault_of(path, thorough=False)
     if reason:

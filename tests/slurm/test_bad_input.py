@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.golden import assert_golden
 from tests.tools.conftest import folder, here  # noqa: F401  fixtures
-from training_hub import train
-from training_hub.cli import main
+from training_hub import cli, train
 from training_hub.errors import ConfigError
 from training_hub.launchers.slurm import check
 from training_hub.tools.doctor import doctor
@@ -62,6 +62,32 @@ def faults(*typed: str) -> tuple[str, ...]:
 )
 def test_a_line_says_what_is_wrong(typed: list[str], expected: str) -> None:
     assert faults(*typed) == (expected,)
+
+
+def test_the_messages_on_the_page_about_troubles(
+    here: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commands = [
+        ["partition=mian"],
+        ["partition=gpu", "launcher.sbatch.qoss=x", "launcher.sbatch.time=5", "launcher.srun=['--nise=3']"],
+        ["gpus_per_node=9", "nodes=5", "timeout_min=2"],
+        ["gpus_per_node=4", "nproc_per_node=5"],
+        ["launcher.sbatch.nodelist=node9"],
+        ["backend=mini-trainer"],
+        ["launcher=local", "partition=main"],
+    ]
+    said = []
+    for words in commands:
+        assert cli.main(["plan", *GIVEN, *words]) == 2, words
+        said += [f"$ {' '.join(words)}", *capsys.readouterr().err.splitlines()]
+    monkeypatch.setattr(check, "_is_this_machine", lambda: False)
+    monkeypatch.setenv("SLURM_CONF", "/no/slurm.conf")
+    said += ["$ in a folder that the nodes do not see", *faults("output_dir=/tmp/run")]
+    check._partitions.cache_clear()
+    said += ["$ where the settings of SLURM are gone", *faults()]
+    assert_golden("errors_slurm.txt", "\n".join(said), {str(here): "HERE"})
 
 
 def test_faults_are_told_together() -> None:
@@ -129,7 +155,7 @@ def test_the_plan_shows_the_script_of_sbatch() -> None:
 
 
 def test_the_plan_of_a_sweep_shows_the_script_of_the_array(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "-m", *GIVEN, "seed=1,2,3", "jobs=2"]) == 0
+    assert cli.main(["plan", "-m", *GIVEN, "seed=1,2,3", "jobs=2"]) == 0
     [options] = [line for line in capsys.readouterr().out.splitlines() if "--array" in line]
     assert options == "  #SBATCH --array=0-2%2"
 

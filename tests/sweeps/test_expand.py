@@ -55,7 +55,7 @@ def test_what_is_the_sweeps_is_no_setting_of_its_runs() -> None:
         (["jobs=1,2"], "jobs=1,2: a sweep has one; give one value"),
         (["output_dir=a,b"], "output_dir=a,b: a sweep has one; give one value"),
         (["resume=out"], "resume=out: a sweep goes on in its own folder; give output_dir=, and resume=auto"),
-        (["launcher=local,slurm"], "launcher=local,slurm: a sweep has one; give one"),
+        (["launcher=local,slurm"], "launcher=local,slurm: a sweep has one; give one value"),
         (["overwrite=true"], "overwrite=true: a sweep overwrites nothing; choose another output_dir"),
         (["lr=[1"], "lr=[1: not a setting; write NAME=VALUE, and quote a value with special characters: "
                     "'NAME=\"VALUE\"'"),

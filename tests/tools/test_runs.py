@@ -140,8 +140,8 @@ def test_logs_show_the_end_and_follow_to_it(alive: RunDir, capsys: pytest.Captur
     [
         (["status", "--now"], "--now: status has no such flag; see --help"),
         (["cancel", "--noww", "x"], "--noww: cancel has no such flag; did you mean --now?"),
-        (["logs", "-n", "few"], "--lines=few: must be a whole number"),
-        (["logs", "-n"], "--lines=: must be a whole number"),
+        (["logs", "-n", "few"], "-n=few: must be a number of lines, 0 or more"),
+        (["logs", "-n"], "-n=: must be a number of lines, 0 or more"),
     ],
 )
 def test_flags_that_are_none(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:

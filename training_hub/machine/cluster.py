@@ -152,8 +152,12 @@ def ask(*command: str) -> str:
         raise ClusterError(f"SLURM_CONF={settings}: no such file")
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ClusterError(f"{command[0]}: {error}") from None
+    except FileNotFoundError:
+        raise ClusterError(f"no {command[0]} on this machine") from None
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"{command[0]}: no answer in {_TIMEOUT_S} seconds") from None
+    except OSError as error:
+        raise ClusterError(f"{command[0]}: {error.strerror}") from None
     if done.returncode:
         raise ClusterError(complaint(done.stderr) or f"{command[0]}: exit status {done.returncode}")
     return done.stdout

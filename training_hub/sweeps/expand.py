@@ -76,7 +76,7 @@ def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
         if each.key_or_group == "overwrite":
             faults.append(fault("overwrite", _value(each), "a sweep overwrites nothing", "choose another output_dir"))
         if each.key_or_group == "launcher" and each.is_sweep_override():
-            faults.append(fault("launcher", _value(each), "a sweep has one", "give one"))
+            faults.append(fault("launcher", _value(each), "a sweep has one", "give one value"))
     if faults:
         raise ConfigError(*faults)
     return Asked(own, folder.get("output_dir"), _MODES[mode], tuple(rest))

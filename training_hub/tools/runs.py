@@ -21,9 +21,10 @@ def main(verb: str, words: Sequence[str]) -> int:
     elif verb == "cancel":
         print("\n".join(cancel(folders, now="--now" in flags)))
     else:
-        lines = flags.get("--lines", flags.get("-n", str(_LINES)))
+        flag = "--lines" if "--lines" in flags else "-n"
+        lines = flags.get(flag, str(_LINES))
         if not lines.isdecimal():
-            raise ConfigError(fault("--lines", lines, "must be a whole number"))
+            raise ConfigError(fault(flag, lines, "must be a number of lines, 0 or more"))
         logs(folders, int(lines), follow=not flags.keys().isdisjoint(("--follow", "-f")))
     return 0
 
