@@ -276,6 +276,7 @@ def test_no_command_was_overlooked() -> None:
     """The pages together have many commands, so that a change of their form cannot empty the tests above."""
     found = {name_of(page): len(commands(page)) for page in PAGES}
     assert found["README.md"] >= 5
+    assert min(found[f"docs/guides/{name}.md"] for name in ("slurm", "sweeps", "resume")) >= 4
     assert sum(found.values()) >= 30
     assert sum(len(refusals(page)) for page in PAGES) >= 3
 

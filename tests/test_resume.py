@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import TURNS
+from tests.test_docs import ROOT, fences
 from training_hub import checkpoints, resume, train
 from training_hub.cli import main
 from training_hub.errors import ConfigError, RunFailed
@@ -107,6 +108,12 @@ def test_must_wants_a_run() -> None:
     assert faults("resume=must") == [
         f"resume=must: no run in output_dir={Path.cwd()}/out; give the output_dir of a run"
     ]
+
+
+def test_the_guide_shows_how_a_change_is_refused(stopped: Stopped, here: Path) -> None:
+    stopped("output_dir=outputs/long")
+    [fault] = faults("output_dir=outputs/long", "resume=auto", "lr=2e-5")
+    assert [fault.replace(str(here), "/home/me") + "\n"] == fences(ROOT / "docs" / "guides" / "resume.md", "text")
 
 
 def test_never_names_the_way_out(stopped: Stopped) -> None:

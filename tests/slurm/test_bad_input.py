@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.golden import assert_golden
+from tests.test_docs import ROOT, commands, fences
 from tests.tools.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import cli, train
 from training_hub.errors import ConfigError
@@ -16,6 +18,7 @@ from training_hub.launchers.slurm import check
 from training_hub.tools.doctor import doctor
 from training_hub.tools.show_plan import plan_text
 
+GUIDE = ROOT / "docs" / "guides" / "slurm.md"
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run", "launcher=slurm"]
 
 pytestmark = pytest.mark.usefixtures("slurm", "here")
@@ -152,6 +155,14 @@ def test_the_plan_shows_the_script_of_sbatch() -> None:
         assert line in text.splitlines(), line
     assert re.search(r"\n  exec \S+ -m training_hub.launchers.slurm.batch \S+/run\n", text)
     assert "--node-rank='$NODE_RANK'" in text or "'--node-rank=$NODE_RANK'" in text
+
+
+def test_the_guide_shows_what_plan_prints(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    Path("MODEL").symlink_to("model")
+    Path("train.jsonl").symlink_to("rows.jsonl")
+    [words] = [each for each in commands(GUIDE) if each[0] == "plan"]
+    text = plan_text(words[1:]).replace(sys.executable, "python").replace(str(here), "/home/me")
+    assert text[text.index("\ncommand\n") + 1 : text.index("\nconfig\n")] == fences(GUIDE, "text")[0]
 
 
 def test_the_plan_of_a_sweep_shows_the_script_of_the_array(capsys: pytest.CaptureFixture[str]) -> None:

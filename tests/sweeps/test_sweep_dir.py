@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.test_docs import ROOT, fences
 from training_hub.errors import ConfigError
 from training_hub.run import RunDir, TrainResult
 from training_hub.sweep_dir import Job, SweepDir, objective, outcome
+from training_hub.sweeps.board import Board
 from training_hub.sweeps.find import find
 from training_hub.sweeps.table import ranked, table
 
@@ -112,3 +114,20 @@ def test_results_are_a_table_for_other_programs(tmp_path: Path) -> None:
     assert lines[0] == "lr,seed,status,final_loss,eval_loss,seconds,error,path"
     assert lines[1].startswith('"a,b",,completed,')
     assert json.loads(json.dumps(lines[-1])).startswith(",1,completed")
+
+
+def test_the_guide_shows_what_a_sweep_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = SweepDir(tmp_path / "swept")
+    names = ("lr=0.001-272ad210", "lr=1e+38-225d7029")
+    good, bad = (Job(name, name, (), {"lr": name[3:].rpartition("-")[0]}) for name in names)
+    for job in (good, bad):
+        directory.run_of(job).path.mkdir(parents=True)
+    board = Board(directory, [good, bad])
+    metrics = {"final_loss": 5.5043, "eval_loss_after": 5.4770}
+    directory.run_of(good).write_result(TrainResult("completed", "", metrics=metrics, duration_s=75))
+    error = "loss=nan: not a number at step 2; lower lr or max_grad_norm"
+    directory.run_of(bad).write_result(TrainResult("failed", "", duration_s=74, error=error))
+    board.ended(good, None)
+    board.ended(bad, None)
+    shown = f"sweep {directory.path}: 2 runs\n{capsys.readouterr().out}{board.text()}\n"
+    assert shown.replace(str(tmp_path), "...") == fences(ROOT / "docs" / "guides" / "sweeps.md", "text")[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_docs import ROOT, fences
 from training_hub import cli
 from training_hub.errors import ConfigError
 from training_hub.machine.processes import MARK
@@ -89,6 +90,15 @@ def test_status_shows_the_runs_below_a_folder(alive: RunDir, make: Make) -> None
         ["outputs/sft/dead", "lost", "-", "-", "its process ended without a word"],
     ]
     assert status([str(dead.path)]).splitlines()[1] == "status  lost: its process ended without a word"
+
+
+def test_the_guide_shows_the_status_of_a_job(make: Make, here: Path) -> None:
+    run = make("outputs/mine", created="2026-11-23T16:56:37+0000", total_steps=6)
+    run.job.write_text('{"id": "3"}')
+    run.append_metrics(step=6, loss=5.8319, lr=6.7e-7, grad_norm=4.32, tokens_per_second=884)
+    run.write_result(TrainResult("completed", str(run.path)))
+    shown = status(["outputs/mine"]).replace(str(here), "/home/me")
+    assert f"{shown}\n" in fences(ROOT / "docs" / "guides" / "slurm.md", "text")
 
 
 def test_a_folder_without_runs(here: Path) -> None:
