@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,18 +62,26 @@ def test_a_sweep_is_one_array_and_one_failure_stops_nothing(made: Callable[..., 
     assert "--array=0-2%2" in (sweep.directory.slurm / "job.sh").read_text()
 
 
-def test_ctrl_c_lets_what_runs_save_and_takes_back_the_rest(made: Callable[..., Sweep]) -> None:
+@pytest.mark.parametrize(("times", "expected"), [(1, 75), (2, 130)])
+def test_ctrl_c_lets_what_runs_save_and_takes_back_the_rest(
+    times: int, expected: int, made: Callable[..., Sweep]
+) -> None:
     sweep = made(lambda job: "10000", "seed=1,2")
     first, second = (sweep.directory.run_of(job) for job in sweep.jobs)
 
     def stop() -> None:
         wait_for(first.read_metrics)
-        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
 
     threading.Thread(target=stop).start()
-    assert run(sweep, 1) == (75, ["interrupted", "interrupted"])
+    assert run(sweep, 1) == (expected, ["interrupted", "interrupted"])
     assert (first.checkpoints / "step").exists()
     assert not second.read_metrics()
+    result = second.read_result()
+    assert result is not None
+    assert str(result.error).endswith(": cancelled")
 
 
 def test_status_and_cancel_take_the_folder_of_a_sweep(made: Callable[..., Sweep]) -> None:

@@ -95,8 +95,9 @@ def _of_job(run: RunDir, number: str, jobs: Mapping[str, cluster.Job]) -> State:
         return State("pending", f"job {number}" + (f": {job.reason}" if job.reason else ""))
     if not job.has_ended:
         return State("stopping" if run.stop_requested() else "running", f"job {number} on {job.nodes}")
-    word = "cancelled" if job.state == "CANCELLED" else "failed"
-    return State(word, f"job {number}: {job.state.lower()}" + (f" ({job.reason})" if job.reason else ""))
+    if job.state == "CANCELLED":
+        return State("cancelled", f"job {number}: cancelled")
+    return State("failed", f"job {number}: {job.state.lower()}" + (f" ({job.reason})" if job.reason else ""))
 
 
 def last_row(run: RunDir) -> dict[str, Any]:

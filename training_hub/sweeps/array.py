@@ -13,6 +13,7 @@ from training_hub.sweeps.board import Board
 from training_hub.sweeps.watch import watch
 
 _STATUS = {"completed": 0, "pending": 0, "running": 0, "interrupted": 75}  # anything else: 1
+_AT_ONCE = 130
 
 
 def run_array(
@@ -37,6 +38,6 @@ def run_array(
     if specs:
         launcher.submit(specs, directory.slurm, at_a_time)
         say(f"submitted {len(specs)} jobs")
-    if wait:
-        watch(directory, [*submitted, *going], board)
-    return max((_STATUS.get(row["status"], 1) for row in board.rows.values()), default=0)
+    stops = watch(directory, [*submitted, *going], board) if wait else 0
+    status = max((_STATUS.get(row["status"], 1) for row in board.rows.values()), default=0)
+    return _AT_ONCE if stops > 1 else status

@@ -13,6 +13,7 @@ from training_hub.run import RunDir, TrainResult
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board
 
+_TICK_S = 0.1
 _ASK_EVERY_S = 1.0
 _ASK_AT_LEAST_EVERY_S = 15.0
 
@@ -20,7 +21,8 @@ _ASK_AT_LEAST_EVERY_S = 15.0
 def watch(directory: SweepDir, jobs: Sequence[Job], board: Board) -> int:
     """Wait until all have ended; returns how often somebody asked them to stop meanwhile.
 
-    Ctrl-C once: what runs saves and stops, what waits for its turn does not start; twice: at once.
+    Ctrl-C once: what runs saves and stops, what waits for its turn does not start; twice: at once. The longer it
+    takes, the more seldom a cluster is asked.
     """
     left, began, heard = list(jobs), time.monotonic(), 0
     with counted_stops() as stops:
@@ -31,15 +33,13 @@ def watch(directory: SweepDir, jobs: Sequence[Job], board: Board) -> int:
                 heard += 1
                 stop(runs, found, now=heard > 1)
             left = [job for job, each in zip(left, found, strict=True) if _still(directory, job, each, board)]
-            board.tick()
-            _pause(left, began)
+            pause = min(_ASK_AT_LEAST_EVERY_S, max(_ASK_EVERY_S, (time.monotonic() - began) / 60))
+            end = time.monotonic() + (pause if left else 0)
+            while time.monotonic() < end and heard == stops.count:  # a wish to stop is heard at once
+                board.tick()
+                time.sleep(_TICK_S)
+        board.tick()
     return stops.count
-
-
-def _pause(left: Sequence[Job], began: float) -> None:
-    """The longer it takes, the more seldom a cluster is asked."""
-    if left:
-        time.sleep(min(_ASK_AT_LEAST_EVERY_S, max(_ASK_EVERY_S, (time.monotonic() - began) / 60)))
 
 
 def _still(directory: SweepDir, job: Job, found: State, board: Board) -> bool:

@@ -85,7 +85,8 @@ class Watch:
 def describe(job: cluster.Job) -> str:
     """`running on node[1-2]`, `pending (Resources)`, `failed (NonZeroExitCode)`."""
     where = f" on {job.nodes}" if job.nodes and not job.is_pending and not job.has_ended else ""
-    return job.state.lower().replace("_", " ") + where + (f" ({job.reason})" if job.reason and not where else "")
+    told = job.reason and not where and job.state != "CANCELLED"  # why it had waited does not matter any more
+    return job.state.lower().replace("_", " ") + where + (f" ({job.reason})" if told else "")
 
 
 def _outcome(run: RunDir, job: str, last: cluster.Job | None) -> int:
