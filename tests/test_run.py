@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from training_hub.errors import ConfigError
 from training_hub.run import METRIC_KEYS, RunDir, TrainResult, write_atomically
 
 # Characters that end a line for str.splitlines but not for JSON, and some that are not ASCII.
@@ -161,6 +162,15 @@ def test_a_users_own_checkpoints_stay_where_no_run_was(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "precious").mkdir(parents=True)
     RunDir(tmp_path).create({}, [], {})
     assert (tmp_path / "checkpoints" / "precious").exists()
+
+
+@pytest.mark.parametrize("text", ["", '{"status": "comp', "[1]", "\0"])
+def test_a_torn_file_is_named_in_one_line(run: RunDir, text: str) -> None:
+    readers = {run.result: run.read_result, run.job: run.read_job, run.config: run.read_config}
+    for file, read in readers.items():
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=rf"^{file}: torn, it cannot be read; copy it once more, or remove it$"):
+            read()
 
 
 def test_a_run_has_no_result_before_its_end(run: RunDir) -> None:

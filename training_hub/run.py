@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from training_hub.errors import ConfigError
 
 METRIC_KEYS = (
     "step",  # optimizer steps done
@@ -208,8 +211,7 @@ class RunDir:
 
     def read_config(self) -> dict[str, Any]:
         """The resolved config, as plain dicts and lists."""
-        loaded: dict[str, Any] = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        return loaded
+        return _read(self.config)
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest, empty where there is none yet."""
@@ -248,13 +250,17 @@ class RunDir:
         """All generated answers, in the order they were written; a last one that is still being written is left out."""
         return _rows(self.samples)
 
+    def write_job(self, job: str) -> None:
+        """Write down which job of SLURM the run is."""
+        write_atomically(self.job, json.dumps({"id": job, "noted": time.strftime("%Y-%m-%dT%H:%M:%S%z")}) + "\n")
+
     def write_result(self, result: TrainResult) -> None:
         """Write the result; nothing is written to the run after it."""
         write_atomically(self.result, json.dumps(asdict(result), indent=2) + "\n")
 
     def read_result(self) -> TrainResult | None:
         """The result, None where the run has not ended."""
-        return TrainResult(**json.loads(self.result.read_text())) if self.result.exists() else None
+        return TrainResult(**_read(self.result)) if self.result.exists() else None
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write what a job on another machine needs to know."""
@@ -267,7 +273,7 @@ class RunDir:
 
     def read_job(self) -> str | None:
         """The SLURM job that the run is, `12` or `12_3`; None for a run on one machine."""
-        return str(json.loads(self.job.read_text())["id"]) if self.job.exists() else None
+        return str(_read(self.job)["id"]) if self.job.exists() else None
 
     def request_stop(self, by: str = "user") -> None:
         """Ask the worker to save and stop after the current step."""
@@ -289,6 +295,15 @@ class RunDir:
         with self.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 200 * lines - 4096))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a file holds, YAML or JSON. ConfigError where it is torn: ours never are, copies may be."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        return dict(yaml.safe_load(text) if file.suffix == ".yaml" else json.loads(text))
+    except (ValueError, TypeError, yaml.YAMLError):
+        raise ConfigError(f"{file}: torn, it cannot be read; copy it once more, or remove it") from None
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

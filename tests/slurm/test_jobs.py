@@ -15,7 +15,7 @@ import pytest
 from tests.slurm.conftest import job_of, wait_for
 from training_hub.errors import ConfigError
 from training_hub.launchers.slurm.follow import follow
-from training_hub.launchers.slurm.submit import submit
+from training_hub.launchers.slurm.submit import _submit_alike, submit
 from training_hub.machine import cluster
 from training_hub.results.state import state
 from training_hub.run import RunDir, RunSpec
@@ -85,6 +85,16 @@ def test_runs_with_the_same_settings_are_one_array_and_others_are_not(make: Make
     wait_for(lambda: all(state(run).word == "completed" for run in runs), 30)
     assert [len(steps(run)) for run in runs] == [4, 2, 3]
     assert sorted(path.name for path in (tmp_path / "jobs").glob("*.sh")) == ["job.sh", "job_2.sh"]
+
+
+def test_a_job_whose_submitter_died_at_once_is_known_all_the_same(make: Make, tmp_path: Path) -> None:
+    specs = [make("a", 1000), make("b", 1000)]
+    array = _submit_alike(specs, tmp_path, None, "job.sh")  # the jobs are noted after that
+    runs = [RunDir(spec.run_dir) for spec in specs]
+    wait_for(lambda: all(run.read_metrics() for run in runs), 30)
+    assert [run.read_job() for run in runs] == [f"{array}_0", f"{array}_1"]
+    assert [state(run).word for run in runs] == ["running"] * 2
+    cluster.cancel([array])
 
 
 def test_a_failure_on_one_node_ends_the_job_on_all(make: Make) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.sweeps.conftest import Sweep, ends
-from training_hub.machine.hardware import Gpu
+from training_hub.machine.hardware import Gpu, visible_names
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.queue import Queue
@@ -131,6 +131,14 @@ def test_a_job_of_several_processes_has_as_many_gpus(made: Made) -> None:
 
 
 @pytest.mark.usefixtures("four_gpus")
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("", []), ("-1", []), ("1, 0", ["1", "0"]), ("0,-1,1", ["0"]), ("GPU-8f,MIG-2", ["GPU-8f", "MIG-2"])],
+)
+def test_gpus_are_named_as_cuda_reads_the_names(text: str, names: list[str]) -> None:
+    assert visible_names(text) == names
+
+
 def test_gpus_are_lent_by_the_names_that_they_have_here(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b,5,6")
     sweep = made("seed=1,2", script=together(2))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from training_hub.machine.processes import MARK, kill_marked, marked
+from training_hub.results.state import runs_in, state
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir
 
@@ -21,9 +23,9 @@ ENV = {**os.environ, "PYTHONPATH": QUICK, "CUDA_VISIBLE_DEVICES": ""}
 OPTUNA = ["hydra/sweeper=optuna", "lr=tag(log,interval(1e-5,1e-1))", "hydra.sweeper.n_jobs=1"]
 
 
-def start(words: list[str], folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "training_hub", *words]
-    return subprocess.Popen(command, cwd=folder, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(words: list[str], folder: Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    command, env = [sys.executable, "-m", "training_hub", *words], ENV | (env or {})
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(words: list[str], folder: Path) -> tuple[int, str]:
@@ -87,6 +89,7 @@ def test_a_sweep_that_was_stopped_goes_on(quick: list[str], tmp_path: Path) -> N
     assert shown.count("Ctrl-C again") == 1, shown
     assert shown.splitlines()[-1] == f"go on  python -m training_hub resume {sweep.path}"
     assert sorted(rows(sweep, "status")) == [("interrupted",), ("interrupted",), ("pending",)]
+    assert finish(["status", "swept"], tmp_path)[1].splitlines()[-1] == "(1 of the sweep's 3 runs have not begun)"
     status, shown = finish(["resume", str(sweep.path), "jobs=3"], tmp_path.parent)
     assert (status, rows(sweep, "status")) == (0, [("completed",)] * 3), shown
     assert [line[:3] for line in shown.splitlines() if line[1:2] == "/"] == ["1/3", "2/3", "3/3"]
@@ -152,6 +155,21 @@ def test_launchers_of_hydras_run_the_jobs(launcher: str, quick: list[str], tmp_p
     status, shown = finish([*quick, f"hydra/launcher={launcher}", "lr=1e-3,3"], tmp_path)
     assert (status, rows(SweepDir(tmp_path / "swept"), "status")) == (1, [("completed",), ("failed",)]), shown
     assert "Traceback" not in shown.replace("  Traceback", "")
+
+
+@pytest.mark.slow
+@pytest.mark.needs("joblib")
+def test_the_processes_of_joblib_do_not_outlive_the_sweep(quick: list[str], tmp_path: Path) -> None:
+    words = [*quick, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "max_steps=2000", "seed=1,2"]
+    process = start(words, tmp_path, {MARK: str(tmp_path)})
+    wait_for(lambda: len(list(tmp_path.glob("swept/*/metrics.jsonl"))) == 2)
+    process.kill()
+    try:
+        wait_for(lambda: process.poll() is not None and not marked(str(tmp_path)))
+    finally:
+        kill_marked(str(tmp_path))
+    process.communicate()
+    assert not any(state(run).goes_on for run in runs_in(tmp_path))
 
 
 def test_a_plugin_that_is_not_there_is_refused_in_one_line(quick: list[str], tmp_path: Path) -> None:

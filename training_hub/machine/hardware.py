@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -35,7 +36,12 @@ def gpus() -> list[Gpu]:
     finally:
         pynvml.nvmlShutdown()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return found if visible is None else found[: len([name for name in visible.split(",") if name.strip()])]
+    return found if visible is None else found[: len(visible_names(visible))]
+
+
+def visible_names(names: str) -> list[str]:
+    """Those of CUDA_VISIBLE_DEVICES that count: CUDA stops at the first that is none, such as `-1`."""
+    return list(takewhile(lambda name: name not in ("", "-1"), map(str.strip, names.split(","))))
 
 
 def driver_cuda() -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +23,7 @@ from training_hub.config.compose import rewritten
 from training_hub.config.groups import CONF, ROOT, prepare_hydra
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
+from training_hub.machine.processes import end_with
 from training_hub.provenance import command_line
 from training_hub.results.progress import say
 from training_hub.run import RunDir
@@ -105,7 +108,7 @@ def _multirun(settings: Sequence[str], swept: Sequence[str], folder: Path, confi
         search_path.append("command-line", f"file://{Path(each).absolute()}")
     hydra = Hydra.create_main_hydra2(task_name="training_hub", config_search_path=search_path)
     try:
-        task = partial(job, folder=folder, swept=tuple(swept), config_dirs=tuple(config_dirs))
+        task = partial(job, folder=folder, swept=tuple(swept), config_dirs=tuple(config_dirs), front=os.getpid())
         hydra.multirun(config_name=ROOT, task_function=task, overrides=list(settings))
     finally:
         GlobalHydra.instance().clear()
@@ -118,12 +121,14 @@ def _typed(parsed: Sequence[Override]) -> list[str]:
     return [text.removeprefix("++") if known else text for text, known in zip(texts, plain, strict=True)]
 
 
-def job(cfg: DictConfig, folder: Path, swept: Sequence[str], config_dirs: Sequence[str]) -> float | None:
+def job(cfg: DictConfig, folder: Path, swept: Sequence[str], config_dirs: Sequence[str], front: int) -> float | None:
     """One job, in whatever process the launcher started: what it is ranked by. A run that is there goes on.
 
     Raises RunFailed and ConfigError, which the sweeper counts as a failure. The end by Ctrl-C ends the process: a
-    launcher would keep any other error, and start the next job.
+    launcher would keep any other error, and start the next job. front: the process of the sweep.
     """
+    if os.getppid() == front:  # a process of joblib's, say, which would live on; its worker saves and stops then
+        end_with(front, signal.SIGKILL)
     planner, directory = Planner(swept, config_dirs), SweepDir(folder)
     (this,) = planner.jobs([list(HydraConfig.get().overrides.task)])
     run = directory.run_of(this)

@@ -43,5 +43,5 @@ class Slots:
 def _devices() -> list[str]:
     """The GPUs as CUDA_VISIBLE_DEVICES names them."""
     count = len(hardware.gpus())
-    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    named = hardware.visible_names(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return named[:count] if named else [str(number) for number in range(count)]

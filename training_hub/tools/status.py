@@ -9,6 +9,7 @@ from training_hub.errors import ConfigError
 from training_hub.results.progress import describe
 from training_hub.results.state import State, last_row, runs_in, state, states
 from training_hub.run import RunDir
+from training_hub.sweep_dir import SweepDir
 from training_hub.tools.explain import table
 
 OUTPUTS = Path("outputs")
@@ -28,14 +29,21 @@ def chosen(words: Sequence[str], verb: str) -> list[RunDir]:
 def status(words: Sequence[str]) -> str:
     """A line for each run; a few more for a single one."""
     runs = chosen(words, "status")
-    if len(runs) == 1:
+    if len(runs) == 1 and not any(_not_begun(SweepDir(word)) for word in words):
         return "\n".join(_whole(runs[0], state(runs[0])))
     shown = runs if words else runs[-_NEWEST:]
     rows = [("run", "status", "step", "loss", "reason")]
     for run, each in zip(shown, states(shown), strict=True):
         rows.append((shown_name(run), each.word, *_numbers(run), each.reason))
     left_out = [f"({len(runs) - len(shown)} older ones are not shown)"] if len(shown) < len(runs) else []
-    return "\n".join([*table(rows), *left_out])
+    return "\n".join([*table(rows), *left_out, *filter(None, map(_not_begun, map(SweepDir, words)))])
+
+
+def _not_begun(sweep: SweepDir) -> str:
+    """How many runs of a sweep have no folder yet; "" where all have one, and for what is no sweep."""
+    jobs = sweep.jobs() if sweep.exists() else []
+    waiting = sum(not sweep.run_of(job).exists() for job in jobs)
+    return f"({waiting} of the sweep's {len(jobs)} runs have not begun)" if waiting else ""
 
 
 def _whole(run: RunDir, found: State) -> list[str]:

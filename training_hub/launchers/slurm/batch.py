@@ -41,6 +41,8 @@ class Life:
         self._spec = run.read_spec()
         self._most = int(self._spec.settings["max_requeues"])
         self._job = os.environ["SLURM_JOB_ID"]
+        array = os.environ.get("SLURM_ARRAY_JOB_ID")
+        self._known_as = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else self._job
         self._restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         self._asked: signal.Signals | None = None
 
@@ -68,6 +70,7 @@ class Life:
 
     def _begin(self) -> None:
         """Clear what the life before left; say that the run goes on."""
+        self._run.write_job(self._known_as)  # whoever submitted it may have died before it could
         self._run.result.unlink(missing_ok=True)
         self._run.withdraw_stop(ASKED_BY)
         if self._restarts and not self._spec.resumable:

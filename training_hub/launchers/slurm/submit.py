@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -14,7 +13,7 @@ from typing import Any
 
 from training_hub.errors import ConfigError, fault
 from training_hub.machine import cluster
-from training_hub.run import RunDir, RunSpec, write_atomically
+from training_hub.run import RunDir, RunSpec
 
 _BATCH = ("-m", "training_hub.launchers.slurm.batch")
 
@@ -32,7 +31,7 @@ def submit(specs: Sequence[RunSpec], folder: Path, array_parallelism: int | None
         names = [number] if len(group) == 1 else [f"{number}_{index}" for index in range(len(group))]
         ids |= {spec.run_dir: name for spec, name in zip(group, names, strict=True)}
     for spec in specs:
-        note_job(RunDir(spec.run_dir), ids[spec.run_dir])
+        RunDir(spec.run_dir).write_job(ids[spec.run_dir])
     return [ids[spec.run_dir] for spec in specs]
 
 
@@ -45,11 +44,6 @@ def script(specs: Sequence[RunSpec], folder: Path, array_parallelism: int | None
     """What sbatch is given for runs with the same settings."""
     text: str = _executor(specs, folder, array_parallelism)._make_submission_file_text(_command(specs), "")
     return text
-
-
-def note_job(run: RunDir, job: str) -> None:
-    """Write down which job a run is."""
-    write_atomically(run.job, json.dumps({"id": job, "noted": time.strftime("%Y-%m-%dT%H:%M:%S%z")}) + "\n")
 
 
 def _kind(spec: RunSpec) -> str:
