@@ -11,6 +11,7 @@ from typing import Any
 from training_hub.results.plot import draw_losses
 from training_hub.results.progress import duration, say
 from training_hub.sweep_dir import Job, SweepDir, objective, outcome
+from training_hub.sweeps.screen import Screen
 from training_hub.sweeps.table import table
 
 _WRITE_EVERY_S = 2.0
@@ -20,7 +21,8 @@ class Board:
     """One row for each job: in results.csv while the sweep runs, and a line on standard output when one ends."""
 
     def __init__(self, directory: SweepDir, jobs: Sequence[Job]) -> None:
-        self._directory = directory
+        self._directory, self._jobs = directory, {job.digest: job for job in jobs}
+        self.screen = Screen()
         self.rows = {job.digest: self._row(job) for job in jobs}
         self._over = {digest for digest, row in self.rows.items() if row["status"] == "completed"}
         self._written, self._stale = 0.0, True
@@ -46,7 +48,9 @@ class Board:
             draw_losses(run.read_metrics(), run.loss_plot)
 
     def tick(self) -> None:
-        """Write the table where it has changed, every few seconds."""
+        """Show what goes on; write the table where it has changed, every few seconds."""
+        going = [self._jobs[digest] for digest, row in self.rows.items() if row["status"] == "running"]
+        self.screen.draw([(job.label, self._directory.run_of(job)) for job in going])
         if self._stale and time.monotonic() - self._written > _WRITE_EVERY_S:
             self.write()
 

@@ -125,11 +125,12 @@ def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: 
     board = Board(directory, jobs)
     say(f"sweep {directory.path}: {_counted(len(jobs), len(left), len(going))}")
     try:
-        if not planner.attended(jobs[0]):
-            return run_array(directory, left, going, at_a_time, plan, board)
-        if going and watch(directory, going, board):
-            return STOPPED
-        return Queue(_parted(directory, jobs)[0], at_a_time, plan, board).run()
+        with board.screen:
+            if not planner.attended(jobs[0]):
+                return run_array(directory, left, going, at_a_time, plan, board)
+            if going and watch(directory, going, board):
+                return STOPPED
+            return Queue(_parted(directory, jobs)[0], at_a_time, plan, board).run()
     finally:
         board.write()
         say(board.text())
