@@ -133,8 +133,10 @@ def _check_completion(names: set[str], overrides: list[str]) -> None:
 
 def _for_every_job(verb: str, overrides: list[str], folders: list[str]) -> int:
     """A verb that only shows, for each job of a sweep in turn."""
-    from training_hub.sweeps.expand import read
+    from training_hub.sweeps.expand import chooses_values, read
 
+    if chooses_values(overrides):
+        raise ConfigError(f"{verb}: the values are chosen while such a sweep runs; drop -m, and give one value of each")
     if verb == "plan":
         return _plan_sweep(overrides, folders)
     if verb != "explain":

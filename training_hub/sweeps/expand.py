@@ -60,6 +60,11 @@ def plugin_of(overrides: Sequence[str]) -> str | None:
     return next((text for text in asked if text.partition("=")[2] != "basic"), None)
 
 
+def chooses_values(overrides: Sequence[str]) -> bool:
+    """Whether a sweeper of a plugin makes the jobs, one after the other."""
+    return any(text.startswith("hydra/sweeper=") and text != "hydra/sweeper=basic" for text in overrides)
+
+
 def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     """Part what is the sweep's from what is its runs'. ConfigError for bad grammar and for what a sweep cannot have."""
     names = {name: name for name in SweepParams.model_fields} | _ALIASES

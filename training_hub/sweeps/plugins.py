@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -29,7 +30,7 @@ from training_hub.results.progress import say
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.sweeps.board import Board
-from training_hub.sweeps.expand import Asked, plugin_of, read
+from training_hub.sweeps.expand import Asked, chooses_values, plugin_of, read
 from training_hub.sweeps.front import new_directory
 from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.record import recorded
@@ -45,12 +46,13 @@ def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) 
     for name, value in asked.own.items():
         raise ConfigError(fault(name, value, f"{plugin} decides how many run at a time", "use its own setting"))
     planner = Planner(asked.swept, config_dirs)
-    every = [asked.sample()] if _chooses_values(overrides) else asked.jobs()
+    every = [asked.sample()] if chooses_values(overrides) else asked.jobs()
     planner.checked(every, Path("outputs"))
     found = _there(asked, planner.folder(every), config_dirs)
     directory = found or new_directory(asked, planner, every)
     settings = [*_typed(asked.settings), *override_texts({"hydra.sweep.dir": str(directory.path)}, set())]
     if "hydra/sweeper=optuna" in overrides:
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # which tells of itself where optuna makes its study
         settings += study_settings(directory, planner.hydra(every[0]).sweeper, overrides, again=found is not None)
     with recorded(directory, [], overrides, config_dirs) as record:
         try:
@@ -84,10 +86,6 @@ def _there(asked: Asked, default: Path, config_dirs: Sequence[str]) -> SweepDir 
 
 def _lines(asked: Asked) -> set[str]:
     return {str(each.input_line) for each in asked.settings if each.key_or_group != "hydra.sweeper.n_trials"}
-
-
-def _chooses_values(overrides: Sequence[str]) -> bool:
-    return any(text.startswith("hydra/sweeper=") and text != "hydra/sweeper=basic" for text in overrides)
 
 
 def collected(directory: SweepDir, planner: Planner) -> Board:
