@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -111,6 +113,21 @@ def test_a_failure_on_one_node_ends_the_job_on_all(make: Make) -> None:
     assert (result.status, state(run).word) == ("failed", "failed")
     assert str(result.error).startswith("exit status 1 on node")
     assert "ValueError: no luck" in run.log_tail()
+
+
+def test_nothing_trains_on_where_the_process_of_a_machine_was_killed(make: Make) -> None:
+    run, job = started(make("run", 1000))
+    for number in processes_of(f"training_hub.launchers.slurm.node {run.path}"):  # srun as well
+        os.kill(number, signal.SIGKILL)
+    wait_for(lambda: state(run).word == "failed")
+    wait_for(lambda: not processes_of(f"{COUNTING} {run.path}"), 5)
+    assert followed(run, job) == 1
+
+
+def processes_of(command: str) -> list[int]:
+    """Numbers of the processes that run a command."""
+    found = subprocess.run(["pgrep", "-f", command], capture_output=True, text=True, check=False)
+    return [int(number) for number in found.stdout.split()]
 
 
 def test_a_job_that_is_cancelled_saves_and_is_not_queued_again(make: Make) -> None:

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from training_hub.launchers.slurm.batch import ASKED_BY
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
+from training_hub.machine.processes import end_with
 from training_hub.run import RunDir, RunSpec, TrainResult
 
 EXIT_INTERRUPTED = 75
@@ -27,7 +29,10 @@ def main(run_dir: str) -> int:
     spec = run.read_spec()
     place = rendezvous() if int(os.environ["SLURM_JOB_NUM_NODES"]) > 1 else {}
     for command in spec.commands:
-        process = subprocess.Popen(filled_in(command, place), env=environment(spec, command), preexec_fn=_deaf)  # noqa: PLW1509
+        process = subprocess.Popen(
+            filled_in(command, place), env=environment(spec, command),
+            preexec_fn=partial(_prepare, os.getpid()),  # noqa: PLW1509  a few system calls, which take no lock
+        )  # fmt: skip
         status = _wait(process, run, heard)
         if status and status != EXIT_INTERRUPTED:
             _leave_word(run, status)
@@ -37,8 +42,12 @@ def main(run_dir: str) -> int:
     return 0
 
 
-def _deaf() -> None:
-    """Torchrun would end its workers; these set their own handlers, and what is ignored stays so in a new program."""
+def _prepare(node: int) -> None:
+    """Torchrun would end its workers; these set their own handlers, and what is ignored stays so in a new program.
+
+    But nothing trains on where `node` was killed: to SLURM that machine has failed.
+    """
+    end_with(node, signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
 
