@@ -6,7 +6,7 @@ A tiny model; the boundaries with the first cell, since what saves is the same f
 of its own that really dies of SIGKILL and leaves no chance to clean up. Two kinds of lives: the worker, forked from a
 process that has imported the libraries (a second or less, so there can be many), and, `--whole` of them, the whole
 command line, front, worker and all, by `resume=auto`. With `--slurm N` as many deaths of jobs of the SLURM that answers
-here, in each of the ways of kill_slurm.py; its nodes must be this machine.
+here, in each of the ways of kill_slurm.py; its nodes must be this machine. These two have a longer run.
 
 After each death the run goes on until it ends; then its weights must be those of a run that was left alone, bit for
 bit, its metrics the same rows, and no life may have lost more steps than lie between two checkpoints.
@@ -48,6 +48,8 @@ CELLS = {
     "dpo": ["algorithm=dpo", "lr=5e-3"],
     "osft": ["algorithm=osft", "backend=trl", "unfreeze_rank_ratio=0.5", "lr=5e-3"],
 }
+# Of lives that import the libraries first, so that a step more costs nothing.
+LONG = {"save_steps": 100, "num_epochs": 300}
 # What touches files: events of Python, and the calls of the two libraries that write files by themselves.
 EVENTS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "tempfile.mkstemp"}
 WRITERS = {"serialize_file", "write_record", "write_end_of_file"}
@@ -67,25 +69,26 @@ class Lives:
 class Place:
     """The model, the rows, and a run of a cell that was left alone."""
 
-    def __init__(self, folder: Path, cell: str, save_steps: int) -> None:
+    def __init__(self, folder: Path, cell: str, save_steps: int, num_epochs: int = 3) -> None:
         self.folder, self.cell, self.save_steps = folder, cell, save_steps
         self.words = [
             f"model_path={folder}/model", f"data_path={folder}/{'pairs' if cell == 'dpo' else 'rows'}.jsonl",
-            f"data.cache_dir={folder}/cache", "effective_batch_size=4", "recipe.bf16=false", "num_epochs=3",
+            f"data.cache_dir={folder}/cache", "effective_batch_size=4", "recipe.bf16=false", f"num_epochs={num_epochs}",
             f"save_steps={save_steps}", "save_total_limit=2", "data.num_proc=1", *CELLS[cell],
         ]  # fmt: skip
-        self.number = 0
+        self.name, self.number = f"{cell}-{num_epochs}", 0
         self.left_alone = self.new()
         self.import_all()
         begun, run = time.monotonic(), self.new()
         assert live(lambda: worker.main(str(run.path))) == 0
         self.seconds = time.monotonic() - begun
         assert not self.differs(run)
+        self.steps = int(run.read_metrics()[-1]["step"])
 
     def new(self) -> RunDir:
         """A run directory as the front makes it."""
         self.number += 1
-        run = RunDir(self.folder / self.cell / str(self.number))
+        run = RunDir(self.folder / self.name / str(self.number))
         composition = train.composed([*self.words, f"output_dir={run.path}"])
         plan = train.plan(composition)
         manifest = provenance.manifest(["bench"], plan.config, composition.choices)
@@ -261,13 +264,12 @@ def at_random(place: Place, kills: int, dice: random.Random) -> Lives:
 
 def whole(place: Place, kills: int, dice: random.Random) -> Lives:
     """The same with the whole command line: front and worker die at once."""
-    lives, folder = Lives(), place.folder / place.cell / "whole"
+    lives, folder = Lives(), place.folder / place.name / "whole"
     run = RunDir(folder)
     command = [sys.executable, "-m", "training_hub", *place.words, f"output_dir={folder}", "resume=auto"]
     while lives.kills < kills:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(8 + dice.uniform(0, 2 * place.seconds))
+        kill_slurm.wait_for_a_moment(run, process, dice, place.steps)
         if process.poll() is None:
             kill_all(process.pid)
             process.wait()
@@ -323,9 +325,9 @@ def write_rows(folder: Path) -> None:
 
 def report(cell: str, kind: str, lives: Lives, save_steps: int) -> None:
     """One row of the table."""
-    most = max(lives.lost, default=0)
+    most, costly = max(lives.lost, default=0), sum(lost > 0 for lost in lives.lost)
     verdict = "ok" if lives.differing == 0 and most <= save_steps else "WRONG"
-    numbers = f"{lives.kills:>6}{lives.runs:>6}{most:>12}{lives.torn:>6}{lives.differing:>11}"
+    numbers = f"{lives.kills:>6}{lives.runs:>6}{costly:>12}{most:>11}{lives.torn:>6}{lives.differing:>11}"
     print(f"{cell:<10}{kind:<28}{numbers}  {verdict}", flush=True)
 
 
@@ -333,8 +335,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50, help="random deaths of workers, over all cells")
-    parser.add_argument("--whole", type=int, default=6, help="random deaths of whole command lines, sft")
-    parser.add_argument("--slurm", type=int, default=0, help="random deaths of jobs of SLURM in each way, sft")
+    parser.add_argument("--whole", type=int, default=6, help="random deaths of whole command lines, first cell")
+    parser.add_argument("--slurm", type=int, default=0, help="random deaths of jobs of SLURM in each way, first cell")
     parser.add_argument("--boundaries", type=int, help="file boundaries to die at, evenly spread; default: all")
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--save-steps", type=int, default=5)
@@ -345,7 +347,8 @@ def main() -> None:
 
     os.environ["OMP_NUM_THREADS"] = "1"  # the model is too small for two
     dice, cells = random.Random(options.seed), options.cells.split(",")
-    print(f"{'cell':<10}{'deaths':<28}{'kills':>6}{'runs':>6}{'most lost':>12}{'torn':>6}{'differing':>11}")
+    columns = f"{'kills':>6}{'runs':>6}{'lost steps':>12}{'most lost':>11}{'torn':>6}{'differing':>11}"
+    print(f"{'cell':<10}{'deaths':<28}{columns}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_model(folder / "model")
@@ -354,13 +357,16 @@ def main() -> None:
             place = Place(folder, cell, options.save_steps)
             if number == 0 and options.boundaries != 0:  # what saves is the same for all
                 report(cell, "file boundaries of a save", at_boundaries(place, options.boundaries), options.save_steps)
-            for way in kill_slurm.WAYS if number == 0 and options.slurm else ():
-                lives = kill_slurm.deaths(place, way, options.slurm, dice, Lives(), steps_lost)
-                report(cell, way, lives, options.save_steps)
             share = options.kills // len(cells) + (number < options.kills % len(cells))
-            report(cell, "random, worker", at_random(place, share, dice), options.save_steps)
-            if cell == "sft" and options.whole:
-                report(cell, "random, whole command", whole(place, options.whole, dice), options.save_steps)
+            if share:
+                report(cell, "random, worker", at_random(place, share, dice), options.save_steps)
+        if options.whole or options.slurm:
+            place = Place(folder, cells[0], LONG["save_steps"], LONG["num_epochs"])
+            if options.whole:
+                report(place.cell, "random, whole command", whole(place, options.whole, dice), place.save_steps)
+            for way in kill_slurm.WAYS if options.slurm else ():
+                lives = kill_slurm.deaths(place, way, options.slurm, dice, Lives(), steps_lost)
+                report(place.cell, way, lives, place.save_steps)
 
 
 if __name__ == "__main__":

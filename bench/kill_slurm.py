@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ from training_hub.run import RunDir
 
 ROOT = Path(__file__).resolve().parents[1]
 _LONGEST_S = 300.0
+_IMPORT_S = 10.0
 
 
 def workers(run: RunDir) -> list[int]:
@@ -42,8 +44,12 @@ def kill_worker(run: RunDir, _job: str) -> None:
 
 
 def kill_job(_run: RunDir, job: str) -> None:
-    """Every process of the job, its first one too."""
-    subprocess.run(["scancel", "--signal=KILL", "--full", job], check=False, stderr=subprocess.DEVNULL)
+    """Every process of the job at once; scancel would let the worker save first."""
+    wanted = f"SLURM_JOB_ID={job}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended in the meantime
+            if wanted in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def requeue(run: RunDir, job: str) -> None:
@@ -62,17 +68,14 @@ def deaths(
     place: Any, way: str, kills: int, dice: random.Random, lives: Any, steps_lost: Callable[[RunDir], int]
 ) -> Any:
     """So many deaths of one way; place, lives: see kill.py. The same command is typed until the run is completed."""
-    run = RunDir(place.folder / place.cell / way.replace(", ", "_").replace(" ", "_"))
+    run = RunDir(place.folder / place.name / way.replace(", ", "_").replace(" ", "_"))
     settings = ["launcher=slurm", "max_requeues=1000", "resume=auto", "cpus_per_node=1"]
     command = [sys.executable, "-m", "training_hub", *place.words, *settings, f"output_dir={run.path}"]
     while True:
         left = kills - lives.kills
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and left and _begins(run, process):
-            # A worker takes some seconds to import its libraries: half of the deaths come when it trains.
-            if dice.random() < 0.5:
-                _trains(run, process)
-            _wait(process, dice.uniform(0, place.seconds))
+            wait_for_a_moment(run, process, dice, place.steps)
             job = run.read_job()
             if process.poll() is None and job and workers(run):
                 WAYS[way](run, job)
@@ -98,13 +101,19 @@ def _begins(run: RunDir, process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is None
 
 
-def _trains(run: RunDir, process: subprocess.Popen[bytes]) -> None:
-    """Wait until it has done another step, or has ended."""
-    rows = len(run.read_metrics())
-    until(lambda: process.poll() is not None or len(run.read_metrics()) != rows)
+def wait_for_a_moment(run: RunDir, process: subprocess.Popen[bytes], dice: random.Random, steps: int) -> None:
+    """Wait until a random step of so many is done, or some seconds of the import of libraries; at most until it ends.
+
+    One of both by lot, for the import takes longer than all steps of a tiny model.
+    """
+    if dice.random() < 0.5:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0, _IMPORT_S))
+    else:
+        done = _steps_done(run)
+        step = dice.randint(min(done + 1, steps), steps)
+        until(lambda: process.poll() is not None or done < step <= _steps_done(run))
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < end:
-        time.sleep(0.02)
+def _steps_done(run: RunDir) -> int:
+    return max((int(row["step"]) for row in run.read_metrics()), default=0)

@@ -20,7 +20,7 @@ from training_hub.launchers.slurm.follow import follow
 from training_hub.launchers.slurm.submit import _submit_alike, submit
 from training_hub.machine import cluster
 from training_hub.results.state import state
-from training_hub.run import RunDir, RunSpec
+from training_hub.run import RunDir, RunSpec, TrainResult
 from training_hub.tools.cancel import cancel
 
 COUNTING = str(Path(__file__).with_name("counting.py"))
@@ -219,6 +219,18 @@ def test_a_job_that_slurm_has_forgotten_is_lost(make: Make) -> None:
     run.write_spec(spec)
     run.job.write_text('{"id": "4000000"}')
     assert (state(run).word, state(run).reason) == ("lost", "SLURM knows job 4000000 no longer, and it left no result")
+
+
+@pytest.mark.parametrize(("commands", "word"), [("there", "unknown"), ("not there", "interrupted")])
+def test_a_stopped_job_may_go_on_as_long_as_a_cluster_is_silent(
+    make: Make, monkeypatch: pytest.MonkeyPatch, commands: str, word: str
+) -> None:
+    run = RunDir(make("run").run_dir)
+    run.job.write_text('{"id": "4000000"}')
+    run.write_result(TrainResult("interrupted", str(run.path)))
+    assert state(run).word == "interrupted"  # SLURM answers that it knows no such job
+    monkeypatch.setenv(*("SLURM_CONF", "/nowhere/slurm.conf") if commands == "there" else ("PATH", ""))
+    assert state(run).word == word
 
 
 def test_ctrl_c_once_lets_the_job_save(make: Make, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,8 @@ def _state(run: RunDir, jobs: Mapping[str, cluster.Job] | str) -> State:
     job = run.read_job()
     if job is not None and _may_go_on(run.read_result()):
         found = State("unknown", jobs) if isinstance(jobs, str) else _of_job(run, job, jobs)
-        if found.goes_on:
+        # A job that was stopped may wait for its next life, where there is a cluster; a copy elsewhere has none.
+        if found.goes_on or (found.may_go_on and cluster.exists()):
             return found
     else:
         found = _of_process(run)
