@@ -77,11 +77,14 @@ def test_a_table_that_cannot_be_written_stops_nothing_and_is_written_later(made:
 
 
 def together(count: int) -> Callable[[Job], str]:
-    """A script that waits until so many have begun, and writes how many ran when it began: its own devices, too."""
+    """A script that waits until so many have begun, at most 30 seconds, and writes how many ran when it began: its own
+    devices, too.
+    """
     return lambda job: (
         "cd $1; touch began; echo $(($(ls ../*/began | wc -l) - $(ls ../*/ended 2>/dev/null | wc -l))) > running; "
         "echo $CUDA_VISIBLE_DEVICES $OMP_NUM_THREADS > env; "
-        f"until [ $(ls ../*/began | wc -l) -ge {count} ]; do sleep 0.05; done; sleep 0.5; touch ended; {ends()}"
+        f"timeout 30 sh -c 'until [ $(ls ../*/began | wc -l) -ge {count} ]; do sleep 0.05; done' || exit 1; "
+        f"sleep 0.5; touch ended; {ends()}"
     )
 
 
@@ -130,7 +133,6 @@ def test_a_job_of_several_processes_has_as_many_gpus(made: Made) -> None:
     assert sorted(devices for devices, _ in environments(sweep)[:2]) == ["0,1", "2,3"]
 
 
-@pytest.mark.usefixtures("four_gpus")
 @pytest.mark.parametrize(
     ("text", "names"),
     [("", []), ("-1", []), ("1, 0", ["1", "0"]), ("0,-1,1", ["0"]), ("GPU-8f,MIG-2", ["GPU-8f", "MIG-2"])],
@@ -139,6 +141,7 @@ def test_gpus_are_named_as_cuda_reads_the_names(text: str, names: list[str]) -> 
     assert visible_names(text) == names
 
 
+@pytest.mark.usefixtures("four_gpus")
 def test_gpus_are_lent_by_the_names_that_they_have_here(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b,5,6")
     sweep = made("seed=1,2", script=together(2))
