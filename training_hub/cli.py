@@ -151,11 +151,12 @@ def _plan_sweep(overrides: list[str], folders: list[str]) -> int:
     from training_hub.sweeps.front import planned_sweep
     from training_hub.tools.show_plan import text_of
 
-    sweep = planned_sweep(overrides, folders)
+    sweep, plans = planned_sweep(overrides, folders), []
     for number, (job, planned) in enumerate(sweep.plans(), start=1):
+        plans.append(planned)
         print(f"# run {number} of {len(sweep.jobs)}: {job.label}\n{text_of(planned)}\n")
     print(f"# sweep\n\nfolder\n  {sweep.directory.path}")
-    if script := sweep.script():
+    if script := sweep.script(plans):
         print(f"\nscript\n{indent(script, '  ').rstrip()}")
     return 0
 

@@ -38,6 +38,7 @@ class Progress:
     def __init__(self, run: RunDir) -> None:
         self._run = run
         self._size = self._written()  # a run that goes on has rows already
+        self._manifest: tuple[int, int] | None = None
         self._waits = False
         self._view: _View = _Bar() if sys.stdout.isatty() else _Lines()
 
@@ -67,6 +68,11 @@ class Progress:
 
     def _wait(self) -> None:
         """Say of a job whether it waits for its turn; one that is queued again does so more than once."""
+        manifest = self._run.manifest.stat() if self._run.manifest.exists() else None
+        version = manifest and (manifest.st_ino, manifest.st_mtime_ns)
+        if version == self._manifest:
+            return
+        self._manifest = version
         if self._run.read_manifest().get("status") == "pending":
             self._waits = True
             self._view.say("waiting", "for its turn")

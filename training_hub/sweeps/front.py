@@ -35,9 +35,8 @@ class PlannedSweep:
         """Each job with its plan."""
         return ((job, self.planner.plan(job, self.directory.path)) for job in self.jobs)
 
-    def script(self) -> str:
+    def script(self, plans: Sequence[train.Plan]) -> str:
         """What a cluster would be given for all of them; "" on this machine."""
-        plans = [planned for _, planned in self.plans()]
         return plans[0].launcher.plan([each.spec for each in plans], self.directory.slurm, self.at_a_time)
 
 
