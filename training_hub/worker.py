@@ -8,6 +8,7 @@ and what the backend's worker imports, nothing else.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -45,6 +46,8 @@ def main(run_dir: str, *command: str) -> int:
         # torchrun's own status would be 1 whatever ours is
         _write(run, command, failed, loggers, exit_status=exit_status)
         return exit_status
+    # What still holds a process group goes now: its threads may want the interpreter, and abort where that is ending.
+    gc.collect()
     status = str(outcome["status"])
     result = TrainResult(
         status,

@@ -61,10 +61,13 @@ def train(
         else:
             _go_on(config, trainer, checkpoint, hooks)
         if stop.stopped:
-            return outcome.interrupted(run, trainer)
-        outcome.evaluate_at_end(trainer)
-        answers.write(run, trainer, config["backend"], "after")
-        return outcome.completed(run, trainer, config) | {"stopped": hooks.stopped}
+            found = outcome.interrupted(run, trainer)
+        else:
+            outcome.evaluate_at_end(trainer)
+            answers.write(run, trainer, config["backend"], "after")
+            found = outcome.completed(run, trainer, config) | {"stopped": hooks.stopped}
+        trainer.accelerator.end_training()
+        return found
 
 
 def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], get: Get) -> Loaded:
