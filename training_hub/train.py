@@ -32,6 +32,7 @@ from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, s
 from training_hub.machine import hardware
 from training_hub.params import Params, aliases, resume_mode
 from training_hub.registry import create_algorithm
+from training_hub.results import torchrun_log
 from training_hub.results.progress import Progress, say
 from training_hub.results.summary import summarise
 from training_hub.run import RunDir, RunSpec, TrainResult
@@ -273,7 +274,8 @@ def _outcome(planned: Plan, directory: RunDir, status: int) -> TrainResult:
     if result.status == "failed":
         if directory.read_manifest().get("exit_status") == ConfigError.exit_status:
             raise RunFailed(f"{result.error}\n  whole log: {directory.log}", ConfigError.exit_status)
-        tail = "\n".join(f"  {line}" for line in directory.log_tail(12).splitlines())
+        words = torchrun_log.without_summary(directory.log_tail(100)).splitlines()[-12:]
+        tail = "\n".join(f"  {line}" for line in words)
         raise RunFailed(f"{directory.path}: the run failed: {result.error}\n{tail}\n  whole log: {directory.log}")
     if result.status == "interrupted":
         may_go_on = planned.spec.resumable and checkpoints.saved(directory)

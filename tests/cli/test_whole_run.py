@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.workers.conftest import conversation
+from training_hub.results.state import State, state
 from training_hub.run import METRIC_KEYS, RunDir
 
 # Losses of the first steps, in fp32; another processor's rounding changes the fifth digit.
@@ -261,6 +262,19 @@ def test_a_worker_that_is_killed_is_a_failed_run(settings: list[str], tmp_path: 
     assert process.returncode == 1
     assert "the worker was killed by SIGKILL" in errors
     assert run.read_manifest()["status"] == "failed"
+
+
+def test_of_several_workers_the_one_that_is_killed_is_named(settings: list[str], tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "out")
+    process = start([*settings, "nproc_per_node=2"], run.path)
+    wait_for(lambda: len(run.read_metrics()) > 3)
+    os.kill(max(workers_of(run)), signal.SIGKILL)  # torchrun starts them in the order of their ranks
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    cause = "rank 1 was killed by SIGKILL; unless somebody did that, memory was short"
+    assert errors.startswith(f"{run.path}: the run failed: {cause}\n")
+    assert "ChildFailedError" not in errors
+    assert state(run) == State("failed", cause)
 
 
 def test_a_worker_does_not_outlive_its_launcher(settings: list[str], tmp_path: Path) -> None:

@@ -13,6 +13,16 @@ from tests.workers.conftest import conversation
 from training_hub.results.state import state
 from training_hub.run import RunDir
 
+DIE = """\
+import os, signal
+from transformers import TrainerCallback
+
+
+class Die(TrainerCallback):
+    def on_step_end(self, args, state, control, **_):
+        if os.environ["RANK"] == "1" and state.global_step == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
 pytestmark = [pytest.mark.usefixtures("slurm"), pytest.mark.slow, pytest.mark.needs("torch", "trl")]
 
 
@@ -78,6 +88,18 @@ def test_a_training_that_fails_is_a_failed_job(settings: list[str], tmp_path: Pa
     assert done.stderr.splitlines()[-1] == f"  whole log: {directory.log}"
     assert "Traceback" in directory.log.read_text()
     assert (job_of(directory).state, state(directory).word) == ("FAILED", "failed")
+
+
+def test_a_process_that_is_killed_on_another_node_is_named(
+    settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hub_test_die.py").write_text(DIE)
+    monkeypatch.setenv("TRAINING_HUB_TARGETS", "hub_test_die")
+    done = hub(*settings, "nodes=2", "callbacks.die._target_=hub_test_die.Die", "output_dir=out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{tmp_path / 'out'}: the run failed: rank 1 was killed by SIGKILL; unless "), done
+    assert "ChildFailedError" not in done.stderr
+    assert state(RunDir(tmp_path / "out")).reason.startswith("rank 1 was killed by SIGKILL")
 
 
 def test_a_run_that_is_preempted_goes_on_to_the_same_numbers(

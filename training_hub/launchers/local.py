@@ -21,6 +21,7 @@ from training_hub.machine.processes import MARK, end_with, kill_marked
 from training_hub.machine.signals import PassedOn, deaf, terminate_like_ctrl_c
 from training_hub.params import Text, TorchrunParams, param
 from training_hub.results.progress import say
+from training_hub.results.torchrun_log import blame_killed
 from training_hub.run import RunDir, RunSpec, TrainResult
 
 _TICK_S = 0.1
@@ -82,6 +83,7 @@ def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable
     mark = secrets.token_hex(16)
     environment = {name: value for name, value in os.environ.items() if name not in spec.dropped_env} | spec.env
     environment[MARK] = mark
+    begin = run.log_size()
     with run.log.open("ab") as log:
         # A session of its own: Ctrl-C reaches this process alone, which then asks the worker to stop.
         worker = subprocess.Popen(
@@ -90,10 +92,13 @@ def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable
             preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  one system call, which takes no lock
         )  # fmt: skip
     try:
-        return _follow(worker, run, each_tick)
+        status = _follow(worker, run, each_tick)
     finally:
         with deaf():  # whoever presses Ctrl-C a third time wants nothing to be left behind either
             _end(worker, mark)
+    if status:
+        blame_killed(run, begin)
+    return status
 
 
 def _follow(worker: subprocess.Popen[bytes], run: RunDir, each_tick: Callable[[], None]) -> int:

@@ -14,6 +14,7 @@ from functools import partial
 from training_hub.launchers.slurm.batch import ASKED_BY
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
 from training_hub.machine.processes import end_with
+from training_hub.results.torchrun_log import blame_killed
 from training_hub.run import RunDir, RunSpec, TrainResult
 
 EXIT_INTERRUPTED = 75
@@ -29,12 +30,14 @@ def main(run_dir: str) -> int:
     spec = run.read_spec()
     place = rendezvous() if int(os.environ["SLURM_JOB_NUM_NODES"]) > 1 else {}
     for command in spec.commands:
+        begin = run.log_size()
         process = subprocess.Popen(
             filled_in(command, place), env=environment(spec, command),
             preexec_fn=partial(_prepare, os.getpid()),  # noqa: PLW1509  a few system calls, which take no lock
         )  # fmt: skip
         status = _wait(process, run, heard)
         if status and status != EXIT_INTERRUPTED:
+            blame_killed(run, begin)
             _leave_word(run, status)
             return status if status > 0 else 128 - status
         if status:
@@ -66,7 +69,8 @@ def _wait(process: subprocess.Popen[bytes], run: RunDir, heard: Sequence[bool]) 
 def _leave_word(run: RunDir, status: int) -> None:
     """Tell the other machines, where no worker has."""
     if run.read_result() is None:
-        error = f"exit status {status} on {os.environ['SLURMD_NODENAME']}"
+        died = f"exit status {status}" if status > 0 else f"the worker was killed by {signal.Signals(-status).name}"
+        error = f"{died} on {os.environ['SLURMD_NODENAME']}"
         run.write_result(TrainResult("failed", str(run.path), error=error))
 
 
