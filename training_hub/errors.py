@@ -12,7 +12,9 @@ Every message is one line per fault: what was typed, "=", its value, ":", the ru
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_FEW = 5
 
 
 class HubError(Exception):
@@ -57,6 +59,21 @@ class RunInterrupted(HubError):
 def fault(name: str, value: object, rule: str, way_out: str = "") -> str:
     """Put one fault into the project's grammar: `name=value: rule; way out`."""
     return f"{name}={shown_value(value)}: {rule}" + (f"; {way_out}" if way_out else "")
+
+
+def merged(faults: Iterable[str]) -> list[str]:
+    """Each fault once, and one line for the values of a key that break the same rule: `lr=-1,-2: must be ...`."""
+    values: dict[tuple[str, str], dict[str, None]] = {}
+    for text in faults:
+        written, colon, rule = text.partition(": ")
+        name, equals, value = written.partition("=")
+        values.setdefault((name + equals, colon + rule), {})[value] = None
+    return [f"{name}{_few(list(found))}{rule}" for (name, rule), found in values.items()]
+
+
+def _few(values: Sequence[str]) -> str:
+    more = len(values) - _FEW
+    return ",".join(values[:_FEW]) + (f",... ({more} more)" if more > 0 else "")
 
 
 def shown_value(value: object) -> str:

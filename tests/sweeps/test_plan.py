@@ -78,4 +78,4 @@ def test_the_plan_of_a_sweep_shows_each_run_in_its_folder(
 def test_the_plan_of_a_sweep_tells_all_faults(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "-m", *words, "lr=-1,1e-5,-2"]) == 2
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", "lr=-1: must be greater than 0\nlr=-2: must be greater than 0\n")
+    assert (shown.out, shown.err) == ("", "lr=-1,-2: must be greater than 0\n")

@@ -16,7 +16,7 @@ from training_hub import catalogue, train
 from training_hub.config.compose import Composition
 from training_hub.config.origin import user_keys
 from training_hub.config.variants import Variants
-from training_hub.errors import ConfigError, fault
+from training_hub.errors import ConfigError, fault, merged
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job
 
@@ -108,16 +108,17 @@ def _plan(job: Job, composition: Composition, folder: Path) -> train.Plan:
 
 def _each(every: Iterable[A], made: Callable[[A], B]) -> list[B]:
     """What is made of each; ConfigError with all faults together."""
-    results, faults = [], dict[str, None]()
+    results: list[B] = []
+    faults: list[str] = []
     for number, each in enumerate(every, start=1):
         try:
             results.append(made(each))
         except ConfigError as error:
-            faults |= dict.fromkeys(error.faults)
+            faults += error.faults
         if number % _BETWEEN_COLLECTIONS == 0:  # configs are full of cycles, and Python is told to look for few
             gc.collect()
     if faults:
-        raise ConfigError(*faults)
+        raise ConfigError(*merged(faults))
     return results
 
 
