@@ -37,7 +37,6 @@ METRIC_KEYS = (
 )
 
 
-_LONGEST_LOG_BYTES = 262_144
 _OF_ITS_END = ("ended", "exit_status")  # entries of a manifest
 _STATUSES = ("created", "pending", "running", "completed", "failed", "interrupted")
 
@@ -291,22 +290,18 @@ class RunDir:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the log."""
-        if not self.log.exists():
-            return ""
-        with self.log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 200 * lines - 4096))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log_since(self.log_size() - 200 * lines - 4096).splitlines()[-lines:])
 
     def log_size(self) -> int:
         """Bytes of the log so far, 0 where there is none."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def log_since(self, start: int) -> str:
-        """The log from a byte on, or the end of that where it is long."""
+        """The log from a byte on, "" where there is none."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
-            file.seek(max(start, file.seek(0, os.SEEK_END) - _LONGEST_LOG_BYTES))
+            file.seek(max(0, start))
             return file.read().decode(errors="replace")
 
 

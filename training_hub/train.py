@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,6 +29,7 @@ from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
 from training_hub.machine import hardware
+from training_hub.machine.processes import how_it_ended
 from training_hub.params import Params, aliases, resume_mode
 from training_hub.registry import create_algorithm
 from training_hub.results import torchrun_log
@@ -268,13 +268,13 @@ def _outcome(planned: Plan, directory: RunDir, status: int) -> TrainResult:
     """The result that the worker wrote, or one in its place where it died without a word."""
     result = directory.read_result()
     if result is None:
-        died = f"the worker was killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        died = how_it_ended(status)
         died += "; the disk is full" if hardware.free_disk_gb(directory.path) < _FULL_GB else ""
         result = _record(directory, "interrupted" if status == 130 or directory.stop_requested() else "failed", died)
     if result.status == "failed":
         if directory.read_manifest().get("exit_status") == ConfigError.exit_status:
             raise RunFailed(f"{result.error}\n  whole log: {directory.log}", ConfigError.exit_status)
-        words = torchrun_log.without_summary(directory.log_tail(100)).splitlines()[-12:]
+        words = torchrun_log.without_summary(directory.log_tail(400)).splitlines()[-12:]
         tail = "\n".join(f"  {line}" for line in words)
         raise RunFailed(f"{directory.path}: the run failed: {result.error}\n{tail}\n  whole log: {directory.log}")
     if result.status == "interrupted":

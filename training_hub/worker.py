@@ -29,7 +29,8 @@ EXIT_INTERRUPTED = 75
 
 def main(run_dir: str, *command: str) -> int:
     """Train one run; returns the exit status: 0, 1 where it failed, 2 for a wrong setting, 75 where it was stopped."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # one of several: without torchrun nobody would end it
+    one_of_several = "TORCHELASTIC_RUN_ID" in os.environ
+    if one_of_several:  # without torchrun nobody would end it
         end_with(os.getppid(), signal.SIGKILL)
     run = RunDir(run_dir)
     config = run.read_config()
@@ -46,8 +47,8 @@ def main(run_dir: str, *command: str) -> int:
         # torchrun's own status would be 1 whatever ours is
         _write(run, command, failed, loggers, exit_status=exit_status)
         return exit_status
-    # What still holds a process group goes now: its threads may want the interpreter, and abort where that is ending.
-    gc.collect()
+    if one_of_several:  # what still holds their group goes now: its threads abort where they find Python ending
+        gc.collect()
     status = str(outcome["status"])
     result = TrainResult(
         status,
@@ -60,7 +61,7 @@ def main(run_dir: str, *command: str) -> int:
     )
     _write(run, command, result, loggers)
     # torchrun would take the status for a failure, and end the processes that still save.
-    return EXIT_INTERRUPTED if status == "interrupted" and "TORCHELASTIC_RUN_ID" not in os.environ else 0
+    return EXIT_INTERRUPTED if status == "interrupted" and not one_of_several else 0
 
 
 def _worker(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:

@@ -291,8 +291,9 @@ torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
         ("killed\n", "see the log"),
     ],
 )
-def test_the_cause_of_a_failure_is_the_scripts_own_exception(log: str, expected: str) -> None:
-    assert course.cause(log).startswith(expected)
+def test_the_cause_of_a_failure_is_the_scripts_own_exception(run: RunDir, log: str, expected: str) -> None:
+    run.log.write_text(log)
+    assert course.cause(run).startswith(expected)
 
 
 def nothing() -> None:

@@ -26,6 +26,11 @@ def end_with(parent: int, number: int = signal.SIGTERM) -> None:
         os.kill(os.getpid(), number)
 
 
+def how_it_ended(status: int) -> str:
+    """The exit status of a worker as a person reads it; negative where a signal ended it, as `subprocess` has it."""
+    return f"the worker was killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
 def marked(mark: str) -> list[int]:
     """Living processes that have the mark in their environment."""
     return list(_found(lambda process: mark == mark_of(process)))

@@ -18,6 +18,7 @@ _KILLED = re.compile(
     r"  rank *: (?P<rank>\d+) .*\n  exitcode *: -(?P<signal>\d+) ",
     flags=re.MULTILINE,
 )
+_LONGEST_BYTES = 262_144  # of the log's end, where torchrun's words are
 
 
 def killed(log: str) -> str | None:
@@ -40,7 +41,7 @@ def blame_killed(run: RunDir, since: int) -> None:
 
     since: bytes of the log when the processes began; what is before is of an earlier life.
     """
-    result, name = run.read_result(), killed(run.log_since(since))
+    result, name = run.read_result(), killed(run.log_since(max(since, run.log_size() - _LONGEST_BYTES)))
     if name and (result.status == "failed" if result else not run.stop_requested()):
         run.update_manifest(status="failed")
         run.write_result(replace(result or TrainResult("failed", str(run.path)), error=name))

@@ -13,7 +13,7 @@ from functools import partial
 
 from training_hub.launchers.slurm.batch import ASKED_BY
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
-from training_hub.machine.processes import end_with
+from training_hub.machine.processes import end_with, how_it_ended
 from training_hub.results.torchrun_log import blame_killed
 from training_hub.run import RunDir, RunSpec, TrainResult
 
@@ -69,8 +69,7 @@ def _wait(process: subprocess.Popen[bytes], run: RunDir, heard: Sequence[bool]) 
 def _leave_word(run: RunDir, status: int) -> None:
     """Tell the other machines, where no worker has."""
     if run.read_result() is None:
-        died = f"exit status {status}" if status > 0 else f"the worker was killed by {signal.Signals(-status).name}"
-        error = f"{died} on {os.environ['SLURMD_NODENAME']}"
+        error = f"{how_it_ended(status)} on {os.environ['SLURMD_NODENAME']}"
         run.write_result(TrainResult("failed", str(run.path), error=error))
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.errors import ConfigError, RunFailed, fault
-from training_hub.results.torchrun_log import killed
 from training_hub.run import RunDir
 from training_hub.workers.script import checkpoints, rows
 from training_hub.workers.script.follow import Follower
@@ -41,11 +40,10 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
         states.go_on(checkpoint, steps)
         follower.tell = listeners.row
         listeners.begin(follower.step, steps)
-    begin = run.log_size()
     ended = run_script(run, command, library, states.poll if first else lambda: None)
     unfinished = ended.asked and not 0 < steps <= follower.step
     if ended.status and not unfinished:
-        raise RunFailed(f"{library.module} ended with exit status {ended.status}: {cause(run.log_since(begin))}")
+        raise RunFailed(f"{library.module} ended with exit status {ended.status}: {cause(run)}")
     listeners.end()
     path = checkpoints.gather(run, library.saves_at_end and not unfinished) if first else None
     if path:
@@ -87,12 +85,12 @@ def variables(run: RunDir, library: Library) -> dict[str, str]:
     return {**os.environ, "HF_DATASETS_CACHE": str((run.prepared / "cache").absolute()), **library.variables}
 
 
-def cause(log: str) -> str:
-    """The process that a signal ended, or the last exception in the log that is not torchrun's own, in one line."""
-    log = re.sub(r"^\[rank\d+\]:", "", log, flags=re.MULTILINE)
+def cause(run: RunDir) -> str:
+    """The last exception in the log that is not torchrun's own, in one line."""
+    log = re.sub(r"^\[rank\d+\]:", "", run.log_tail(400), flags=re.MULTILINE)
     found = re.findall(r"^ ?([\w.]+(?:Error|Exception)): *\n? *(.+)", log, flags=re.MULTILINE)
     errors = [f"{name}: {text}" for name, text in found if not name.endswith("ChildFailedError")]
-    return killed(log) or (errors[-1] if errors else "see the log")
+    return errors[-1] if errors else "see the log"
 
 
 def _version(name: str) -> str | None:
