@@ -62,7 +62,7 @@ def test_a_wheel_holds_every_module_and_every_config(wheel: Path) -> None:
     assert any(name.count("/") > 2 for name in CONFIGS)  # one inside a folder of a folder
     assets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "training_hub").rglob("assets/*")}
     assert assets
-    assert shipped == modules | configs | assets | {"training_hub/py.typed"}
+    assert shipped == modules | configs | assets | {"training_hub/py.typed", "training_hub/__init__.pyi"}
 
 
 @pytest.mark.slow

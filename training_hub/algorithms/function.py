@@ -9,6 +9,7 @@ from typing import Any
 from training_hub.algorithms.base import RecipeAlgorithm
 from training_hub.params import bare, names_in_python
 from training_hub.registry import create_algorithm
+from training_hub.run import TrainResult
 
 # The order in which the first arguments may be given without their names.
 POSITIONAL = ("model_path", "data_path", "ckpt_output_dir")
@@ -40,13 +41,15 @@ def _signature(algorithm: type[RecipeAlgorithm]) -> inspect.Signature:
             name,
             kinds[name not in POSITIONAL],
             default=inspect.Parameter.empty if name in required else None,
-            annotation=bare(described[name].annotation),
+            annotation=bare(described[name].annotation)
+            if name in required
+            else bare(described[name].annotation) | None,
         )
         for name in ordered
     ]
     parameters.append(inspect.Parameter("backend", kinds[1], default=None, annotation=str | None))
     parameters.append(inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD, annotation=Any))
-    return inspect.Signature(parameters)
+    return inspect.Signature(parameters, return_annotation=TrainResult)
 
 
 def _doc(algorithm: type[RecipeAlgorithm]) -> str:
