@@ -24,15 +24,18 @@ class AlgorithmRegistry:
         """Add an algorithm, or replace the one of that name; it becomes an option of the config group `algorithm`."""
         cls._algorithms[name] = algorithm_class
         cls._backends.setdefault(name, {})
-        groups.add_option("algorithm", name, {"algorithm": {"_target_": _path(algorithm_class)}})
+        _offer("algorithm", name)
 
     @classmethod
     def register_backend(cls, algorithm_name: str, backend_name: str, backend_class: type[Backend]) -> None:
-        """Add a backend for an algorithm, or replace it. ValueError where the algorithm is unknown."""
+        """Add a backend for an algorithm, or replace it; other algorithms keep theirs of that name.
+
+        ValueError where the algorithm is unknown.
+        """
         cls._known(algorithm_name)
         cls._backends.setdefault(algorithm_name, {})[backend_name] = backend_class
-        groups.add_option("backend", backend_name, {"backend": {"_target_": _path(backend_class)}})
-        groups.add_option(f"recipe/{algorithm_name}", backend_name, {})
+        _offer("backend", backend_name)
+        _offer(f"recipe/{algorithm_name}", backend_name)
 
     @classmethod
     def get_algorithm(cls, name: str) -> type[Algorithm]:
@@ -104,5 +107,7 @@ def create_algorithm(algorithm_name: str, backend_name: str | None = None, **kwa
     return algorithm_class(backend=backend_class(), **kwargs)
 
 
-def _path(target: type[Any]) -> str:
-    return f"{target.__module__}.{target.__qualname__}"
+def _offer(group: str, name: str) -> None:
+    """Make a name an option of a config group. A file of that name stays as it is: other pairs are composed from it."""
+    if choices.file_of(group, name) is None:
+        groups.add_option(group, name, {})

@@ -6,14 +6,17 @@ import copy
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra.core.config_store import ConfigStore
 
-from training_hub import Algorithm, AlgorithmRegistry, Backend, ConfigError, create_algorithm
+import training_hub
+from training_hub import Algorithm, AlgorithmRegistry, Backend, ConfigError, catalogue, create_algorithm, train
 from training_hub.cli import main
 from training_hub.config import choices, groups
+from training_hub.config.check import check
 
 
 class Echo(Backend):
@@ -53,15 +56,11 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_every_public_name_can_be_had() -> None:
-    import training_hub
-
     for name in training_hub.__all__:
         assert getattr(training_hub, name) is not None
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    import training_hub
-
     with pytest.raises(AttributeError, match="no attribute 'stf'"):
         training_hub.stf  # noqa: B018
 
@@ -126,6 +125,51 @@ def test_registering_again_replaces(registry: type[AlgorithmRegistry]) -> None:
     registry.register_backend("sft", "trl", Echo)
     assert isinstance(create_algorithm("sft"), Tuning)
     assert registry.list_algorithms().count("sft") == 1
+
+
+@pytest.mark.parametrize(("algorithm", "backend"), [("dpo", "trl"), ("sft", "mini-trainer"), ("osft", "trl")])
+def test_a_backend_concerns_its_own_pair_alone(registry: type[AlgorithmRegistry], algorithm: str, backend: str) -> None:
+    pairs = [(each, name) for each in registry.list_algorithms() for name in registry.list_backends(each)]
+    before = {pair: registry.get_backend(*pair) for pair in pairs}
+    registry.register_backend(algorithm, backend, Echo)
+    for one, other in pairs:
+        expected = Echo if (one, other) == (algorithm, backend) else before[one, other]
+        composition = train.composed([f"algorithm={one}", f"backend={other}"])
+        assert registry.get_backend(one, other) is catalogue.backend_of(composition) is expected
+        if expected is not Echo:
+            assert check(composition, catalogue.schema_of(composition), allow_missing=True) == []
+
+
+@pytest.mark.parametrize("replaced", ["sft", "dpo", "lora_sft"])
+def test_an_algorithm_leaves_those_that_are_built_on_it(registry: type[AlgorithmRegistry], replaced: str) -> None:
+    others = [name for name in registry.list_algorithms() if name != replaced]
+    registry.register_algorithm(replaced, Tuning)
+    for name in others:
+        composition = train.composed([f"algorithm={name}"])
+        assert vars(catalogue.algorithm_of(composition))["name"] == name
+        assert check(composition, catalogue.schema_of(composition), allow_missing=True) == []
+    assert catalogue.algorithm_of(train.composed([f"algorithm={replaced}"])) is Tuning
+
+
+def test_two_algorithms_have_backends_of_one_name(registry: type[AlgorithmRegistry]) -> None:
+    class Other(Echo):
+        pass
+
+    registry.register_backend("sft", "mine", Echo)
+    registry.register_backend("osft", "mine", Other)
+    composed = [train.composed([f"algorithm={each}", "backend=mine"]) for each in ("sft", "osft")]
+    assert [catalogue.backend_of(each) for each in composed] == [Echo, Other]
+    registry.register_backend("osft", "mine", Echo)
+    assert [catalogue.backend_of(each) for each in composed] == [Echo, Echo]
+
+
+def test_a_replaced_backend_leaves_the_functions_of_other_algorithms(
+    registry: type[AlgorithmRegistry], tmp_path: Path
+) -> None:
+    registry.register_backend("dpo", "trl", Echo)
+    assert training_hub.dpo(model_path="m", data_path="d")["status"] == "success"
+    with pytest.raises(ConfigError, match=r"^model_path=\S+nix: no such folder"):
+        training_hub.sft(model_path=str(tmp_path / "nix"), data_path="d", ckpt_output_dir=str(tmp_path / "out"))
 
 
 def test_an_algorithm_without_a_backend_says_how_to_add_one(registry: type[AlgorithmRegistry]) -> None:
