@@ -92,7 +92,7 @@ def jobs(words: list[str]) -> list[list[str]]:
     if not {"-m", "--multirun"} & set(words):
         return [words]
     settings = [word for word in words if word not in ("-m", "--multirun")]
-    return [read(settings).sample()] if plugin_of(settings) else read(settings).jobs()
+    return read(settings).samples()[:1] if plugin_of(settings) else read(settings).jobs()
 
 
 @cache

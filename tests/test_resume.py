@@ -155,7 +155,7 @@ def test_auto_begins_again_where_no_checkpoint_was_saved_and_must_does_not(stopp
 
 def test_the_verb_takes_the_runs_own_settings_and_does_as_auto_does(stopped: Stopped, here: Path) -> None:
     run = stopped("lr=3e-5", steps=())
-    plan = train.plan(train.composed(resume.settings_of("out", ["num_epochs=3"])))
+    plan = train.plan(train.composed(*resume.settings_of("out", ["num_epochs=3"])))
     assert (plan.start, plan.config["lr"], plan.config["num_epochs"]) == (resume.Start(goes_on=True), 3e-5, 3)
     assert plan.spec.run_dir == str(run.path)
 

@@ -237,8 +237,8 @@ def _resume(overrides: list[str], folders: list[str]) -> int:
         raise ConfigError("resume: says nothing of what to go on with; add the folder of a run or of a sweep")
     refuse_set_here(overrides[1:])
     if SweepDir(overrides[0]).exists():
-        return _sweep(*command_of(overrides[0], overrides[1:]))
-    return _train(settings_of(overrides[0], overrides[1:]), folders)
+        return _sweep(*command_of(overrides[0], overrides[1:], folders))
+    return _train(*settings_of(overrides[0], overrides[1:], folders))
 
 
 def _explain(overrides: list[str], folders: list[str]) -> int:

@@ -75,20 +75,22 @@ def decide(composition: Composition, config: Mapping[str, Any]) -> Start:
     return NEW
 
 
-def settings_of(folder: str, changed: Sequence[str]) -> list[str]:
-    """The overrides that a run was started with, changed and bound to go on. Enters the folder they were typed in.
+def settings_of(folder: str, changed: Sequence[str], config_dirs: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """The overrides that a run was started with, changed and bound to go on, and the folders of its config options.
 
+    Enters the folder that they were typed in. config_dirs: typed now, hence looked into before the run's own.
     ConfigError where there is no run. As with resume=auto, it begins again where it left no sound checkpoint.
     """
     run = RunDir(Path(folder).resolve())
     if not run.exists():
         raise ConfigError(fault("resume", folder, "no run and no sweep there", "give the folder of one"))
+    folders = [*map(os.path.abspath, config_dirs), *([str(run.conf)] if run.conf.is_dir() else [])]
     typed_in = Path(run.read_manifest().get("folder", "."))
     if typed_in.is_dir():
         os.chdir(typed_in)
     settings = [*run.read_overrides(), *changed]
     kept = [text for text in settings if text.lstrip("+").partition("=")[0] not in _SET_HERE]
-    return [*kept, *override_texts({"output_dir": str(run.path), "resume": "auto"}, GROUPS)]
+    return [*kept, *override_texts({"output_dir": str(run.path), "resume": "auto"}, GROUPS)], folders
 
 
 def refuse_set_here(changed: Sequence[str]) -> None:

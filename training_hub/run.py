@@ -12,10 +12,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -88,6 +89,7 @@ class RunDir:
         self.path = Path(path).absolute()
         self.config = self.path / "config.yaml"
         self.overrides = self.path / "overrides.yaml"
+        self.conf = self.path / "conf"  # options that did not come with the project, as they were when it began
         self.manifest = self.path / "manifest.json"
         self.metrics = self.path / "metrics.jsonl"
         self.samples = self.path / "samples.jsonl"
@@ -132,7 +134,9 @@ class RunDir:
         if path == self.checkpoints:
             return not any(path.iterdir())
         files = (self.config, self.overrides, self.manifest)
-        return path in (self.lock, *files[:2]) or path.name.startswith(tuple(f".{file.name}." for file in files))
+        return path in (self.lock, self.conf, *files[:2]) or path.name.startswith(
+            tuple(f".{file.name}." for file in files)
+        )
 
     @contextmanager
     def held(self) -> Iterator[bool]:
@@ -169,21 +173,34 @@ class RunDir:
                 return None
         return False
 
-    def create(self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any]) -> None:
+    def create(
+        self,
+        config: dict[str, Any],
+        overrides: list[str],
+        manifest: dict[str, Any],
+        options: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Write the files that a run begins with, in place of an older run's. OSError where the folder is not writable.
 
+        options: content of config options by name, see `conf`.
         Old checkpoints go as well: a library that keeps the last few would count them among the new ones.
         """
         self.result.unlink(missing_ok=True)  # first: whatever dies from here on leaves no completed run
-        for folder in (self.checkpoints, self.loggers) if self.exists() else ():
+        for folder in (self.checkpoints, self.loggers, self.conf) if self.exists() else ():
             if folder.exists():
                 shutil.rmtree(folder)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         for stale in (self.metrics, self.samples, self.loss_plot, self.log, self.stop, self.job):
             stale.unlink(missing_ok=True)
-        self._describe(config, overrides, manifest)
+        self._describe(config, overrides, manifest, options)
 
-    def reopen(self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any]) -> None:
+    def reopen(
+        self,
+        config: dict[str, Any],
+        overrides: list[str],
+        manifest: dict[str, Any],
+        options: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Let a run that has stopped go on: its checkpoints, metrics and log stay. OSError as for `create`.
 
         Where it goes on from, the worker finds out: the newest sound checkpoint. The manifest lists each time.
@@ -194,12 +211,23 @@ class RunDir:
         manifest = before | manifest | kept | {"resumed": [*before.get("resumed", []), again]}
         for stale in (self.result, self.loss_plot, self.stop, self.job):
             stale.unlink(missing_ok=True)
-        self._describe(config, overrides, {key: manifest[key] for key in manifest if key not in _OF_ITS_END})
+        self._describe(config, overrides, {key: manifest[key] for key in manifest if key not in _OF_ITS_END}, options)
 
-    def _describe(self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any]) -> None:
+    def _describe(
+        self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any], options: Mapping[str, str]
+    ) -> None:
+        self.write_options(options)  # first: what was typed chooses from them
         write_atomically(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         write_atomically(self.overrides, yaml.safe_dump(overrides, allow_unicode=True))
         write_atomically(self.manifest, json.dumps(manifest, indent=2, default=str) + "\n")
+
+    def write_options(self, options: Mapping[str, str]) -> None:
+        """Write config options, name -> content, beside those that are kept already."""
+        for name, content in options.items():
+            file = self.conf / f"{name}.yaml"
+            if self.conf in Path(os.path.normpath(file)).parents:  # a defaults list may name ../what/it/likes
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file, content)
 
     def checkpoint(self, step: int) -> Path:
         """The folder of the checkpoint after so many optimizer steps."""

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from training_hub.run import RunDir, write_atomically
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 COLUMNS = ("status", "final_loss", "eval_loss", "seconds", "error", "path")
 
 
@@ -43,6 +45,7 @@ class SweepDir:
         self.path = Path(path).absolute()
         self.description = self.path / "sweep.json"
         self.results = self.path / "results.csv"
+        self.conf = RunDir(self.path).conf  # options that did not come with the project, as when it began
         self.stop = RunDir(self.path).stop  # somebody asked for no further runs
         self.slurm = self.path / "slurm"  # the script of the job array, and its output before a run's log begins
 
@@ -57,8 +60,9 @@ class SweepDir:
         """Make the folder, and keep other sweeps out while the block lasts; False where one is going on in it."""
         return RunDir(self.path).held()
 
-    def write(self, jobs: Sequence[Job], **entries: Any) -> None:
-        """Write what the sweep is: entries, and its jobs by the digests of their configs."""
+    def write(self, jobs: Sequence[Job], options: Mapping[str, str] = _NONE, **entries: Any) -> None:
+        """Write what the sweep is: entries, its jobs by the digests of their configs, and their options in `conf`."""
+        RunDir(self.path).write_options(options)
         listed = {job.digest: {key: value for key, value in asdict(job).items() if key != "digest"} for job in jobs}
         write_atomically(self.description, json.dumps(entries | {"jobs": listed}, indent=1) + "\n")
 

@@ -173,13 +173,13 @@ def _begun(planned: Plan, command: Sequence[str]) -> Iterator[tuple[RunDir, resu
 
 def _open(directory: RunDir, start: resume.Start, planned: Plan, manifest: dict[str, Any]) -> None:
     """Make the run directory ready for the worker, which goes on from the newest sound checkpoint in it."""
-    overrides = list(planned.composition.overrides)
+    overrides, options = list(planned.composition.overrides), planned.composition.kept
     if not start.goes_on:
-        directory.create(planned.config, overrides, manifest)
+        directory.create(planned.config, overrides, manifest, options)
         if start.checkpoint:
             checkpoints.adopt(start.checkpoint, directory)
         return
-    directory.reopen(planned.config, overrides, manifest)
+    directory.reopen(planned.config, overrides, manifest, options)
     for checkpoint in start.later:
         checkpoints.set_aside(checkpoint, "later")
 

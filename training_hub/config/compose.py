@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -36,7 +36,8 @@ class Composition:
 
     cfg: the config, interpolations not resolved, without the hydra node. choices: option chosen in each group.
     typed: what the user set on the command line or in Python (typed_in). aliases: other names of parameters -> their
-    own. sources: the YAML files, in merge order. hydra_cfg: with the hydra node, which `${hydra:...}` reads.
+    own. sources: the YAML files, in merge order. kept: those that did not come with the project, name -> content.
+    hydra_cfg: with the hydra node, which `${hydra:...}` reads.
     """
 
     cfg: DictConfig
@@ -47,6 +48,7 @@ class Composition:
     aliases: Mapping[str, str]
     sources: tuple[Source, ...]
     typed_in: str = "command line"
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
     def resolving(self) -> Iterator[DictConfig]:
@@ -123,7 +125,7 @@ def _composed(
     OmegaConf.set_struct(cfg, False)
     refuse_nodes_without_settings(cfg, merge.sources)
     expand_home(cfg)
-    return Composition(cfg, full, choices, tuple(overrides), typed, aliases, merge.sources, typed_in)
+    return Composition(cfg, full, choices, tuple(overrides), typed, aliases, merge.sources, typed_in, merge.kept)
 
 
 def rewritten(overrides: Sequence[str], aliases: Mapping[str, str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from hydra._internal.config_repository import IConfigRepository
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
 from hydra.core.default_element import ResultDefault
 from omegaconf import Container, DictConfig, OmegaConf
 
@@ -72,9 +73,10 @@ def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
 
 @dataclass
 class Merge:
-    """What Hydra merged."""
+    """What Hydra merged. kept: of what did not come with the project, the content as YAML by name."""
 
     sources: tuple[Source, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -89,6 +91,7 @@ def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
 
     def record_and_merge(defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
         recorded.sources = _read_sources(defaults, repo)
+        recorded.kept = dict(_own_files(defaults, repo))
         merged: DictConfig = merge(defaults, repo)
         return merged
 
@@ -118,6 +121,27 @@ def _read_sources(defaults: Sequence[ResultDefault], repository: IConfigReposito
         shipped, file = loaded.provider in ("main", "python", extension), _file(loaded.path, path)
         found.append(Source(path, package, file, frozenset(values), shipped, follows, extension))
     return tuple(found)
+
+
+def _own_files(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> Iterator[tuple[str, str]]:
+    """Name and content of each part that did not come with the project: a run keeps them, whatever becomes of these.
+
+    Without comments, and read at once: the file may be another one by the time at which the run is started.
+    """
+    for path in {each.config_path: None for each in defaults if each.config_path}:
+        loaded = repository.load_config(path)
+        if loaded is None or loaded.provider == "main" or path.startswith("_dummy"):
+            continue
+        file, name = _file(loaded.path, path), path.removesuffix(".yaml")
+        if file is not None:
+            yield name, _as_text(loaded.header, OmegaConf.load(file))
+        elif loaded.path.startswith("structured://") and not path.startswith("hydra/"):
+            yield name, _as_text(loaded.header, ConfigStore.instance().load(f"{name}.yaml").node)
+
+
+def _as_text(header: Mapping[str, Any], node: Any) -> str:
+    package = header.get("package")
+    return (f"# @package {package}\n" if package else "") + OmegaConf.to_yaml(node)
 
 
 def _file(folder: str, name: str) -> Path | None:

@@ -36,12 +36,15 @@ class Variants:
             self._groups = set(loader.list_groups(""))
         self._kept: dict[tuple[str, ...], Composition | None] = {}
         self._parsed: dict[str, Override] = {}
+        self.kept: dict[str, str] = {}  # of all variants: see `Composition`
 
     def compose(self, overrides: Sequence[str]) -> Composition:
         """One variant. Raises ConfigError for what cannot be composed."""
         composition = self._composed(overrides)
-        further = implied(composition)
-        return replace(self._composed([*overrides, *further]), overrides=tuple(overrides)) if further else composition
+        if further := implied(composition):
+            composition = replace(self._composed([*overrides, *further]), overrides=tuple(overrides))
+        self.kept |= composition.kept
+        return composition
 
     def _composed(self, overrides: Sequence[str]) -> Composition:
         parsed = [self._parse(text) for text in overrides]

@@ -14,10 +14,11 @@ from training_hub.sweep_dir import SweepDir
 _NOT_AGAIN = ("output_dir", "ckpt_output_dir", "resume")
 
 
-def command_of(path: str, further: Sequence[str]) -> tuple[list[str], list[str]]:
+def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = ()) -> tuple[list[str], list[str]]:
     """Overrides and config folders that go on with the sweep in a folder; changes to the folder where it was begun.
 
-    further: settings in place of those of that time. ConfigError where there is no sweep.
+    further: settings in place of those of that time. config_dirs: looked into before its own.
+    ConfigError where there is no sweep.
     """
     directory = SweepDir(path)
     if not directory.exists():
@@ -26,7 +27,9 @@ def command_of(path: str, further: Sequence[str]) -> tuple[list[str], list[str]]
     began = directory.read()
     if not Path(began["folder"]).is_dir():
         raise ConfigError(fault("resume", path, f"{began['folder']}, where it was begun, is gone", "make it again"))
+    own = [str(directory.conf)] if directory.conf.is_dir() else began["config_dirs"]
+    folders = [*map(os.path.abspath, config_dirs), *own]
     os.chdir(began["folder"])
     kept = [text for text in began["overrides"] if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN]
     here = override_texts({"output_dir": str(directory.path)}, set())
-    return [*kept, *further, *here, "resume=must"], began["config_dirs"]
+    return [*kept, *further, *here, "resume=must"], folders

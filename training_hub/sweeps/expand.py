@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 
 from training_hub.config.choices import options_of
-from training_hub.config.groups import conf_loader
+from training_hub.config.groups import GROUPS, conf_loader
 from training_hub.config.values import wrong_values
 from training_hub.errors import ConfigError, fault, subject
 from training_hub.params import SweepParams, aliases
@@ -49,9 +49,12 @@ class Asked:
         (batch,) = BasicSweeper.split_arguments(list(self.settings), None)
         return batch
 
-    def sample(self) -> list[str]:
-        """One job, with the first of each setting's values."""
-        return [f"{each.get_key_element()}={_first(each)}" for each in self.settings]
+    def samples(self) -> list[list[str]]:
+        """A job with the first of each setting's values, and one for each further option of a config group."""
+        first = {each.get_key_element(): _first(each) for each in self.settings}
+        groups = [each for each in self.settings if each.key_or_group in GROUPS and each.is_discrete_sweep()]
+        others = ({**first, each.get_key_element(): name} for each in groups for name in each.sweep_string_iterator())
+        return [[f"{key}={value}" for key, value in job.items()] for job in (first, *others)]
 
 
 def plugin_of(overrides: Sequence[str]) -> str | None:

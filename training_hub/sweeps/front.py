@@ -57,7 +57,7 @@ def run_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
     planner = Planner(asked.swept, config_dirs)
     planner.refuse_plugins(asked.jobs()[0])
     jobs, directory = _again(asked, planner) or _new(asked, planner)
-    with recorded(directory, jobs, overrides, config_dirs) as record:
+    with recorded(directory, jobs, overrides, config_dirs, planner.kept) as record:
         record.status = _run(directory, jobs, planner, asked.own.get("jobs"))
     return record.status
 

@@ -69,6 +69,11 @@ class Planner:
         """Whether runs end with the process that launched them."""
         return bool(catalogue.launcher_of(self._variants.compose(job.overrides)).attended)
 
+    @property
+    def kept(self) -> dict[str, str]:
+        """The config options of all jobs so far that did not come with the project: name -> content."""
+        return self._variants.kept
+
     def refuse_plugins(self, overrides: Sequence[str]) -> None:
         """ConfigError where a file chooses a plugin of Hydra's: it must be typed."""
         composition = self._composed(overrides)

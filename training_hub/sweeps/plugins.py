@@ -46,7 +46,7 @@ def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) 
     for name, value in asked.own.items():
         raise ConfigError(fault(name, value, f"{plugin} decides how many run at a time", "use its own setting"))
     planner = Planner(asked.swept, config_dirs)
-    every = [asked.sample()] if chooses_values(overrides) else asked.jobs()
+    every = asked.samples() if chooses_values(overrides) else asked.jobs()
     planner.checked(every, Path("outputs"))
     found = _there(asked, planner.folder(every), config_dirs)
     directory = found or new_directory(asked, planner, every)
@@ -54,7 +54,7 @@ def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) 
     if "hydra/sweeper=optuna" in overrides:
         logging.getLogger("alembic").setLevel(logging.WARNING)  # which tells of itself where optuna makes its study
         settings += study_settings(directory, planner.hydra(every[0]).sweeper, overrides, again=found is not None)
-    with recorded(directory, [], overrides, config_dirs) as record:
+    with recorded(directory, [], overrides, config_dirs, planner.kept) as record:
         try:
             _multirun(settings, asked.swept, directory.path, config_dirs)
             record.status = 0

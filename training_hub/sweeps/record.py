@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,11 @@ class Record:
 
 @contextmanager
 def recorded(
-    directory: SweepDir, jobs: Sequence[Job], overrides: Sequence[str], config_dirs: Sequence[str]
+    directory: SweepDir,
+    jobs: Sequence[Job],
+    overrides: Sequence[str],
+    config_dirs: Sequence[str],
+    options: Mapping[str, str],
 ) -> Iterator[Record]:
     """Write the description of a sweep that begins or goes on, and its end. ConfigError where it goes on already."""
     with directory.held() as alone:
@@ -35,6 +39,7 @@ def recorded(
         directory.stop.unlink(missing_ok=True)
         directory.write(
             jobs,
+            options,
             status="running",
             started=_now(),
             command=shlex.join(command_line()),
