@@ -47,7 +47,7 @@ _HYDRAS = (_VALUED | _PLAIN) - {"--config-dir", "-cd", "--run", "-r"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status: 0, 1 for a failed run, 2 for wrong input, 75 or 130 when stopped."""
+    """Run one command. Its exit status: 0; 1 the run failed; 2 wrong input; 75 or 130 stopped; 70 a bug of ours."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("TRAINING_HUB_DEBUG", "0") not in ("", "0")
     try:
@@ -63,6 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        from training_hub import unexpected
+
+        if debug:
+            traceback.print_exc()
+        print(unexpected.said_of(error, words), file=sys.stderr)
+        return unexpected.EXIT_STATUS
 
 
 def _dispatch(words: list[str]) -> int:

@@ -15,6 +15,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 _FEW = 5
+_LONGEST = 300  # characters of a value
 
 
 class HubError(Exception):
@@ -32,8 +33,8 @@ class ConfigError(HubError, ValueError):
     exit_status = 2
 
     def __init__(self, *faults: str) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(faults))
+        self.faults = tuple(map(printable, faults))
+        super().__init__("\n".join(self.faults))
 
 
 class MissingError(ConfigError):
@@ -77,8 +78,17 @@ def _few(values: Sequence[str]) -> str:
 
 
 def shown_value(value: object) -> str:
-    """A value as it is typed."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """A value as it is typed; a long one without its middle."""
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    cut = len(text) - _LONGEST
+    return text if cut <= 0 else f"{text[: _LONGEST - 40]}...({cut:,} more)...{text[-40:]}"
+
+
+def printable(text: str) -> str:
+    """A text as one harmless line; what is not printable, such as a terminal's escape sequence, as Python writes it."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def subject(text: str) -> str:

@@ -17,7 +17,7 @@ _WAY = "give it by the environment, e.g. MLFLOW_TRACKING_PASSWORD"
 
 def secret_faults(config: Mapping[str, Any]) -> list[str]:
     """Values that hold a secret of the environment, one line each; the secret itself is not shown."""
-    secrets = {name: value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= _SHORTEST}
+    secrets = _of_environment()
     return [
         fault(key, "***", f"holds {name}, and would be written to the run directory", f"drop it, {name} is enough")
         for key, text in _texts(config, "")
@@ -28,6 +28,17 @@ def secret_faults(config: Mapping[str, Any]) -> list[str]:
         for key, text in _texts(config, "")
         if _WITH_PASSWORD.match(text)
     ]
+
+
+def redacted(text: str) -> str:
+    """The text without what is known to be secret: values of the environment, passwords in addresses."""
+    for value in sorted(_of_environment().values(), key=len, reverse=True):
+        text = text.replace(value, "***")
+    return _WITH_PASSWORD.sub("***@", text)
+
+
+def _of_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= _SHORTEST}
 
 
 def _texts(node: Any, path: str) -> Iterator[tuple[str, str]]:

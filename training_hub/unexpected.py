@@ -1,0 +1,59 @@
+"""What nobody foresaw, on the command line: one line, and the traceback in a file of the user's own."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from training_hub.config.secrets import redacted
+from training_hub.errors import printable
+
+EXIT_STATUS = 70
+_LONGEST = 200
+
+
+def said_of(error: BaseException, words: Sequence[str]) -> str:
+    """One line about a fault of the program itself. words: what was typed; its traceback is written to a file."""
+    file = _written(_report(error, words))
+    evidence = f"the traceback in {file}" if file else "what --debug shows"
+    return f"{_named(error)}: a fault of training_hub itself; please report it with {evidence}"
+
+
+def _named(error: BaseException) -> str:
+    first = next(iter(str(error).strip().splitlines()), "")
+    text = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return printable(redacted(text))[:_LONGEST]
+
+
+def _report(error: BaseException, words: Sequence[str]) -> str:
+    from training_hub import __version__
+
+    told = "".join(traceback.format_exception(error))
+    machine = f"training_hub {__version__}, Python {sys.version.split()[0]}, {platform.platform()}"
+    return redacted(f"{machine}\n$ training_hub {shlex.join(words)}\n\n{told}")
+
+
+def _written(text: str) -> Path | None:
+    """A new file that only this user can read; None where no folder takes one."""
+    for folder in _folders():
+        with suppress(OSError, ValueError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(prefix="traceback-", suffix=".txt", dir=folder)
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+            return Path(name)
+    return None
+
+
+def _folders() -> Iterator[Path]:
+    with suppress(RuntimeError):  # nobody's home
+        yield Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "training_hub"
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir())
