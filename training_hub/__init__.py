@@ -5,6 +5,7 @@ Names are resolved when they are first used, so that importing the package costs
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,12 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from training_hub.config.elsewhere import answer_in_python
+
+        way = f"; {text}" if (text := answer_in_python(name)) else ""
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}{way}", name=name, obj=sys.modules[__name__]
+        )
     value = getattr(import_module(_NAMES[name]), name)
     globals()[name] = value
     return value

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import training_hub
 from training_hub import ConfigError, sft
 from training_hub.algorithms.sft import SFTParams
 
@@ -68,3 +69,15 @@ def test_calls_in_several_threads_do_not_disturb_each_other() -> None:
 def test_both_names_of_a_parameter_with_different_values_are_refused() -> None:
     with pytest.raises(ConfigError, match="the same parameter is given as"):
         sft("m", "d", lr=1e-5, learning_rate=2e-5)
+
+
+@pytest.mark.parametrize("name", ["grpo", "UnslothLoRABackend", "OSFTEstimator", "JITCheckpointCallback", "welcome"])
+def test_a_name_that_only_the_original_has_says_what_to_use(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'; \\w+"):
+        getattr(training_hub, name)
+
+
+def test_a_name_that_nobody_has_says_only_that() -> None:
+    with pytest.raises(AttributeError, match=r"has no attribute 'sftt'$"):
+        _ = training_hub.sftt  # type: ignore[attr-defined]
+    assert not hasattr(training_hub, "grpo")
