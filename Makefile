@@ -1,9 +1,10 @@
-# Everything starts from Python 3.11 and nothing else: each target sets up .venv by ordinary pip, once.
+# Everything starts from Python 3.11 or newer and nothing else: each target sets up .venv by ordinary pip, once.
 #
 # constraints.txt pins what was tested. On Linux, the torch of the public index brings several gigabytes of CUDA
 # libraries. On a machine without a GPU, point pip to the CPU builds (PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS).
 
-PYTHON ?= python3.11
+# Any Python from 3.11 on; 3.11 first, because constraints.txt was made with it.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name))))
 ARGS   ?=
 # Processes that test at the same time. Many tests train, some of them in two processes: half the cores are enough.
 PROCESSES ?= 2

@@ -66,6 +66,32 @@ def test_a_wheel_holds_every_module_and_every_config(wheel: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_version_is_that_of_the_newest_tag(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("training_hub", "conf"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "first"], ["tag", "v1.2.3"]):
+        subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", "dist", "."]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert [path.name for path in (tmp_path / "dist").iterdir()] == ["training_hub-1.2.3-py3-none-any.whl"]
+
+
+def test_no_page_or_message_installs_by_the_name_of_another_project() -> None:
+    """The name on the public index is another project's."""
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("training_hub", "docs", "conf", "examples")
+        for path in [*(ROOT / folder).rglob("*.*"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+        if path.suffix in (".py", ".md", ".yaml") and re.search(r"install [^\n]*training-hub", path.read_text())
+    ]
+    assert found == []
+
+
+@pytest.mark.slow
 def test_an_installed_wheel_finds_its_config(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     listing = subprocess.run(

@@ -9,8 +9,6 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 _NAMES = {
     "Algorithm": "training_hub.algorithms.base",
     "AlgorithmRegistry": "training_hub.registry",
@@ -69,6 +67,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    __version__: str
     from training_hub.algorithms.base import Algorithm
     from training_hub.algorithms.dpo import DPOAlgorithm, dpo
     from training_hub.algorithms.lora_sft import LoRASFTAlgorithm, lora_sft
@@ -86,6 +85,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _NAMES:
         from training_hub.config.elsewhere import answer_in_python
 
@@ -96,6 +97,16 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_NAMES[name]), name)
     globals()[name] = value
     return value
+
+
+def _version() -> str:
+    """The installed distribution's version, which comes from the git tag that it was built from."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("training-hub")
+    except metadata.PackageNotFoundError:  # imported by path, from a checkout that is not installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

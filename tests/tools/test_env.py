@@ -212,7 +212,7 @@ def test_without_uv_the_way_to_it_is_named(
     monkeypatch.setitem(sys.modules, "uv", None)  # as where it is not installed
     monkeypatch.setenv("PATH", "/nowhere")
     assert main(["env", "create", "trl"]) == 2
-    expected = "env create: needs uv, which is not installed; pip install 'training-hub[env]'\n"
+    expected = "env create: needs uv, which is not installed; pip install uv\n"
     assert capsys.readouterr().err == expected
     assert left(envs) == []
 

@@ -301,7 +301,7 @@ _PYTHON_NAMES = {
     "RemoteCheckpointSyncCallback": "not available; give output_dir a folder of a mounted volume",
     "merge_default_callbacks": "pass the callbacks themselves: sft(..., callbacks=[...])",
     "tool_call_reward, binary_reward, ITSRollout": "rewards are not available",
-    "welcome": "import training_hub.__version__ instead",
+    "welcome": "drop it; training_hub.__version__ says which version is installed",
     "get_torchrun_params": "pass nproc_per_node, nnodes and the like; torchrun's environment variables are read",
 }  # fmt: skip
 

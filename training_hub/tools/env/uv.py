@@ -34,7 +34,7 @@ def find() -> str:
         return str(find_uv_bin())
     if found := shutil.which("uv"):
         return found
-    raise ConfigError("env create: needs uv, which is not installed; pip install 'training-hub[env]'")
+    raise ConfigError("env create: needs uv, which is not installed; pip install uv")
 
 
 def run(uv: str, *arguments: str, told: Mapping[str, str]) -> None:
