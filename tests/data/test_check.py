@@ -278,3 +278,56 @@ def test_a_hundred_thousand_rows_are_checked_in_seconds(node: Make) -> None:
     started = time.process_time()
     assert check(data) == []
     assert time.process_time() - started < 5
+
+
+TWICE = '{"messages": [], "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}'
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (TWICE, '"messages" is given twice'),
+        (json.dumps(GOOD).replace('"content": "a"', '"content": "a", "content": "c"'), '"content" is given twice'),
+        (json.dumps(GOOD)[:-1] + ', "tools": {"a": {"b": 1, "b": 1}}}', '"b" is given twice'),
+        ('{"messages": ' + "[" * 150 + "]" * 150 + "}", "nested deeper than 100 levels"),
+        ('{"messages": ' + '[{"a": ' * 5000 + "1" + "}]" * 5000 + "}", "nested deeper than 100 levels"),
+        (json.dumps(GOOD | {"tools": '[{"name": "f", "name": "g"}]'}), 'JSON text in it: "name" is given twice'),
+    ],
+)
+def test_json_that_is_not_one_clear_thing_is_named(node: Make, line: str, problem: str) -> None:
+    assert f"line 2: {problem} (1 of 2 lines)" in only(check(node([GOOD, line])))
+
+
+def test_a_list_of_rows_is_read_as_strictly(node: Make, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(f"[{TWICE}]")
+    assert only(check(node(path=str(tmp_path / "rows.json")))).endswith(
+        'cannot be read as .json: "messages" is given twice'
+    )
+    (tmp_path / "rows.json").write_text("[" * 100_000)
+    assert "cannot be read as .json: " in only(check(node(path=str(tmp_path / "rows.json"))))
+
+
+def test_text_that_looks_like_an_object_stays_text(node: Make) -> None:
+    assert check(node([{"prompt": '{"a": 1, "a": 2}', "completion": '{"a": 2}'}])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("prompt,completion,prompt\na,b,c\n", 'cannot be read as .csv: the column "prompt" is there twice'),
+        ("prompt,completion,,\na,b,,\n", 'cannot be read as .csv: the column "" is there twice'),
+        ("prompt,completion\na,b\na,b,c\n", "row 2: has more fields than the first line (1 of 2 rows)"),
+        ("prompt,completion,note\na,b,\na,b\n", "row 2: has fewer fields than the first line (1 of 2 rows)"),
+        ('prompt,completion\na,"b\na,b\na,b\n', "cannot be read as .csv: unexpected end of data"),
+    ],
+)
+def test_columns_and_fields_of_csv_are_counted(node: Make, tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    assert only(check(node(path=str(tmp_path / "rows.csv")))).endswith(problem)
+
+
+def test_a_column_that_parquet_has_twice_is_named(node: Make, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.Table.from_arrays([pyarrow.array(["a"])] * 3, names=["prompt", "completion", "prompt"])
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "rows.parquet")
+    assert only(check(node(path=str(tmp_path / "rows.parquet")))).endswith('the column "prompt" is there twice')

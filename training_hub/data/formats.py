@@ -5,9 +5,10 @@ Only the standard library: the same rules serve the check before a run and the w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from training_hub.data import strict_json
 
 Row = Mapping[str, Any]
 
@@ -57,7 +58,10 @@ def row_fault(row: Row, form: str, data: Mapping[str, Any]) -> str | None:
     missing = next((column for column in columns if row.get(column) is None), None)
     if missing is not None:
         return f'"{missing}" is missing'
-    return _CHECKS[form](row, data)
+    try:
+        return _CHECKS[form](row, data)
+    except strict_json.Unsound as error:
+        return f"JSON text in it: {error}"
 
 
 def columns_of(form: str, data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -67,11 +71,13 @@ def columns_of(form: str, data: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def decoded(value: Any) -> Any:
-    """The list or object that JSON text stands for; anything else as it is."""
+    """The list or object that JSON text stands for; anything else as it is. Unsound for a list that is not clear."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
-        except ValueError:
+            return strict_json.loads(value)
+        except ValueError as error:
+            if isinstance(error, strict_json.Unsound) and value.lstrip()[0] == "[":
+                raise
             return value
     return value
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from training_hub.data import strict_json
 
 EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
 _BATCH_ROWS = 1024
@@ -54,10 +55,12 @@ def parse(raw: Raw) -> Row | Malformed:
     if not isinstance(raw, bytes):
         return raw
     try:
-        row = json.loads(raw)
+        row = strict_json.loads(raw)
     except UnicodeDecodeError:
         return Malformed("not valid UTF-8")
-    except (ValueError, RecursionError):
+    except strict_json.Unsound as error:
+        return Malformed(str(error))
+    except ValueError:
         return Malformed("not valid JSON")
     return row if isinstance(row, dict) else Malformed("not a JSON object")
 
@@ -76,15 +79,34 @@ def _read_json(path: str) -> Iterator[tuple[int, Raw]]:
     if start != b"[":
         yield from _read_lines(path)
         return
-    for number, row in enumerate(json.loads(Path(path).read_bytes()), 1):
+    for number, row in enumerate(strict_json.loads(Path(path).read_bytes()), 1):
         yield number, row if isinstance(row, dict) else Malformed("not a JSON object")
 
 
 def _read_csv(path: str) -> Iterator[tuple[int, Raw]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), 1):
-            yield number, Malformed("has more fields than the first line") if None in row else dict(row)
+        try:
+            rows = filter(None, csv.reader(file, strict=True))
+            columns = next(rows, [])
+            _refuse_doubled(columns)
+            for number, row in enumerate(rows, 1):
+                yield number, _named(columns, row)
+        except csv.Error as error:  # no ValueError; a quote that is not closed would swallow the rows after it
+            raise ValueError(str(error)) from None
+
+
+def _named(columns: Sequence[str], fields: Sequence[str]) -> Row | Malformed:
+    if len(fields) == len(columns):
+        return dict(zip(columns, fields, strict=True))
+    return Malformed(f"has {'more' if len(fields) > len(columns) else 'fewer'} fields than the first line")
+
+
+def _refuse_doubled(columns: Sequence[str]) -> None:
+    """ValueError for two columns of one name: a row could hold one of them alone."""
+    doubled = next((name for name in columns if columns.count(name) > 1), None)
+    if doubled is not None:
+        raise ValueError(f'the column "{doubled}" is there twice')
 
 
 def _read_parquet(path: str) -> Iterator[tuple[int, Raw]]:
@@ -92,6 +114,7 @@ def _read_parquet(path: str) -> Iterator[tuple[int, Raw]]:
 
     number = 0
     with parquet.ParquetFile(path) as file:
+        _refuse_doubled(file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             for row in batch.to_pylist():
                 number += 1

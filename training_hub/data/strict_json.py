@@ -1,0 +1,40 @@
+"""JSON of which nothing is lost: a key that is given twice is an error, and so is what nothing can walk through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_DEEPEST = 100
+
+
+class Unsound(ValueError):
+    """JSON that another reader would take in another way; the message says why, for a user."""
+
+
+def loads(text: str | bytes) -> Any:
+    """What JSON text stands for. Unsound, or the ValueError of JSON or of UTF-8, where that is not one clear thing."""
+    decoded = text if isinstance(text, str) else text.decode(json.detect_encoding(text), "surrogatepass")
+    try:
+        value = _DECODER.decode(decoded)
+    except RecursionError:
+        raise Unsound(f"nested deeper than {_DEEPEST} levels") from None
+    if decoded.count("[") + decoded.count("{") > _DEEPEST and _is_deeper(value, _DEEPEST):
+        raise Unsound(f"nested deeper than {_DEEPEST} levels")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise Unsound(f'"{next(key for key in keys if keys.count(key) > 1)}" is given twice')
+    return found
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner if isinstance(each, dict | list))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)  # made once: making one costs as much as a row
