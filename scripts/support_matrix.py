@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training_hub.config.choices import entry, read_option, recommended_backend
 from training_hub.config.groups import CONF
-from training_hub.installed.locate import locate
+from training_hub.installed.locate import ALGORITHM, find_class
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "algorithms" / "index.md"]
@@ -37,7 +37,7 @@ def _mark(algorithm: str, backend: str, pairs: set[tuple[str, str]]) -> str:
 
 
 def _summary(algorithm: str) -> str:
-    documented = locate(entry("algorithm", algorithm, "algorithm._target_")).__doc__
+    documented = find_class(entry("algorithm", algorithm, "algorithm._target_"), ALGORITHM).__doc__
     return str(documented).partition("\n")[0].rstrip(".")
 
 

@@ -19,7 +19,7 @@ from training_hub.config.tested import tested_arguments
 from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.installed.interpreter import look_at
-from training_hub.installed.locate import locate
+from training_hub.installed.locate import ADAPTER, ALGORITHM, BACKEND, LAUNCHER, LOGGER, find_class
 from training_hub.installed.signature import arguments
 from training_hub.loggers import LOGGER_SETTINGS
 from training_hub.loggers.base import Logger
@@ -32,26 +32,26 @@ from training_hub.registry import AlgorithmRegistry
 def algorithm_of(composition: Composition) -> Any:
     """The class of the chosen algorithm."""
     name = composition.choices["algorithm"]
-    return AlgorithmRegistry.made_in_python(name) or _named(composition, "algorithm", "algorithm._target_")
+    return AlgorithmRegistry.made_in_python(name) or _named(composition, "algorithm", "algorithm._target_", ALGORITHM)
 
 
 def backend_of(composition: Composition) -> Any:
     """The class of the chosen backend."""
     algorithm, name = composition.choices["algorithm"], composition.choices["backend"]
-    return AlgorithmRegistry.made_in_python(algorithm, name) or _named(composition, "backend", "_target_")
+    return AlgorithmRegistry.made_in_python(algorithm, name) or _named(composition, "backend", "_target_", BACKEND)
 
 
 def launcher_of(composition: Composition) -> Any:
     """The class of the chosen launcher."""
-    return _named(composition, "launcher", "launcher._target_")
+    return _named(composition, "launcher", "launcher._target_", LAUNCHER)
 
 
 def adapter_of(composition: Composition) -> Any:
     """The class of the adapter: the chosen one, or that of a recipe that is one itself."""
     if target := OmegaConf.select(composition.cfg, "adapter._target_"):
-        return locate(str(target))
+        return find_class(str(target), ADAPTER)
     name = composition.choices["adapter"]
-    return Adapter if name == "none" else _named(composition, "adapter", "adapter._target_")
+    return Adapter if name == "none" else _named(composition, "adapter", "adapter._target_", ADAPTER)
 
 
 def logger_of(composition: Composition, name: str) -> Any:
@@ -59,7 +59,7 @@ def logger_of(composition: Composition, name: str) -> Any:
     target = OmegaConf.select(composition.cfg, f"logger.{name}._target_")
     if target is None and name not in options("logger"):
         return Logger
-    return locate(str(entry("logger", name, "_target_") if target is None else target))
+    return find_class(str(entry("logger", name, "_target_") if target is None else target), LOGGER)
 
 
 def logger_faults(composition: Composition, config: Mapping[str, Any]) -> list[str]:
@@ -167,14 +167,18 @@ def _unfit(composition: Composition) -> Iterator[str]:
         yield fault("adapter", adapter, f"algorithm={algorithm} trains one", "drop it, or use algorithm=sft")
 
 
-def _named(composition: Composition, group: str, key: str) -> Any:
-    """The class that the config names for a group; key: where the option's file says so."""
+def _named(composition: Composition, group: str, key: str, kind: str) -> Any:
+    """The class that the config names for a group; key: where the option's file says so; kind: what it must be."""
     target = OmegaConf.select(composition.cfg, f"{group}._target_")
-    return locate(str(entry(group, composition.choices[group], key) if target is None else target))
+    return find_class(str(entry(group, composition.choices[group], key) if target is None else target), kind)
 
 
 def _launcher(name: str) -> Any:
-    return locate(entry("launcher", name, "launcher._target_"))
+    return find_class(entry("launcher", name, "launcher._target_"), LAUNCHER)
+
+
+def _adapter(name: str) -> Any:
+    return find_class(entry("adapter", name, "adapter._target_"), ADAPTER)
 
 
 def _owner(takes_adapter: bool, name: str) -> str | None:
@@ -182,7 +186,7 @@ def _owner(takes_adapter: bool, name: str) -> str | None:
     if name in {**SweepParams.model_fields, **aliases(SweepParams)}:
         return "sweeps: add -m"
     for adapter in options("adapter") if takes_adapter else ():
-        if adapter != "none" and name in locate(entry("adapter", adapter, "adapter._target_")).Params.model_fields:
+        if adapter != "none" and name in _adapter(adapter).Params.model_fields:
             return f"adapter={adapter}"
     for algorithm in options("algorithm"):
         owner = getattr(AlgorithmRegistry.get_algorithm(algorithm), "Params", None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from training_hub.config import choices, groups
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
-from training_hub.installed.locate import locate
+from training_hub.installed.locate import ALGORITHM, BACKEND, find_class
 
 if TYPE_CHECKING:
     from training_hub.algorithms.base import Algorithm
@@ -43,7 +43,7 @@ class AlgorithmRegistry:
         cls._known(name)
         if name in cls._algorithms:
             return cls._algorithms[name]
-        found: type[Algorithm] = locate(choices.entry("algorithm", name, "algorithm._target_"))
+        found: type[Algorithm] = find_class(choices.entry("algorithm", name, "algorithm._target_"), ALGORITHM)
         return found
 
     @classmethod
@@ -57,7 +57,7 @@ class AlgorithmRegistry:
         custom = cls._backends.get(algorithm_name, {})
         if backend_name in custom:
             return custom[backend_name]
-        found: type[Backend] = locate(choices.entry("backend", backend_name, "_target_"))
+        found: type[Backend] = find_class(choices.entry("backend", backend_name, "_target_"), BACKEND)
         return found
 
     @classmethod

@@ -9,16 +9,16 @@ and what the backend's worker imports, nothing else.
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from training_hub.errors import HubError
+from training_hub.installed.locate import find_function
 from training_hub.machine.processes import end_with
 from training_hub.run import RunDir, TrainResult
 from training_hub.workers.loggers.beside import Loggers
@@ -37,7 +37,7 @@ def main(run_dir: str, *command: str) -> int:
     started = time.monotonic()
     loggers = Loggers(run, config if _is_first(command) else {})
     try:
-        outcome = _worker(config)(run, config, *command)
+        outcome = find_function(str(config["backend"]["worker"]), 2 + len(command))(run, config, *command)
     except Exception as error:
         traceback.print_exc()
         exit_status = error.exit_status if isinstance(error, HubError) else 1
@@ -62,12 +62,6 @@ def main(run_dir: str, *command: str) -> int:
     _write(run, command, result, loggers)
     # torchrun would take the status for a failure, and end the processes that still save.
     return EXIT_INTERRUPTED if status == "interrupted" and not one_of_several else 0
-
-
-def _worker(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
-    module, _, name = str(config["backend"]["worker"]).rpartition(".")
-    found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
-    return found
 
 
 def _is_first(command: Sequence[str]) -> bool:

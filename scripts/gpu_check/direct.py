@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from training_hub.backends.script import ScriptBackend
 from training_hub.config.choices import read_option
-from training_hub.installed.locate import locate
+from training_hub.installed.locate import BACKEND, find_class
 from training_hub.workers.mini_trainer import MiniTrainer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def alone(cell: Cell, settings: Settings, ours: list[str]) -> list[str]:
         python = settings.python(cell.backend) or sys.executable
         words = [settings.model, "rows.jsonl", "plain", settings.steps, settings.batch, 2 * settings.length]
         return [python, str(HERE / PLAIN[pair]), *map(str, words), cell.algorithm]
-    if not issubclass(locate(read_option("backend", cell.backend)["_target_"]), ScriptBackend):
+    if not issubclass(find_class(read_option("backend", cell.backend)["_target_"], BACKEND), ScriptBackend):
         return []
     words = ours[ours.index("training_hub") + 1 :]
     done = subprocess.run(

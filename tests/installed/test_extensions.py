@@ -16,7 +16,7 @@ from training_hub.cli import main
 from training_hub.config.choices import options
 from training_hub.errors import ConfigError
 from training_hub.installed.extensions import extensions
-from training_hub.installed.locate import locate
+from training_hub.installed.locate import ALGORITHM, find_class
 from training_hub.registry import AlgorithmRegistry
 
 Install = Callable[..., None]
@@ -80,13 +80,13 @@ def test_the_defaults_of_an_extension_do_not_count_as_the_users_word(
 def test_python_knows_an_extension_like_what_is_built_in(installed: Path) -> None:
     assert AlgorithmRegistry.list_backends("anchored_sft") == ["trl"]
     assert create_algorithm("anchored_sft").get_optional_params()["anchor"] is float
-    assert locate("training_hub_anchor.algorithm.AnchoredSFTAlgorithm").name == "anchored_sft"
+    assert find_class("training_hub_anchor.algorithm.AnchoredSFTAlgorithm", ALGORITHM).name == "anchored_sft"
 
 
 def test_without_it_nothing_of_it_is_there() -> None:
     assert "anchored_sft" not in options("algorithm")
     with pytest.raises(ConfigError, match="code of training_hub_anchor is not run from a config"):
-        locate("training_hub_anchor.algorithm.AnchoredSFTAlgorithm")
+        find_class("training_hub_anchor.algorithm.AnchoredSFTAlgorithm", ALGORITHM)
 
 
 def test_an_experiment_may_come_from_a_package_that_is_never_imported(

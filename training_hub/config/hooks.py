@@ -14,7 +14,7 @@ from training_hub.config.compose import Composition
 from training_hub.errors import ConfigError, fault, nearest
 from training_hub.installed import signature
 from training_hub.installed.interpreter import look_at
-from training_hub.installed.locate import refusal
+from training_hub.installed.trust import refusal
 from training_hub.params import EarlyStoppingNode
 
 BUILT_IN = {"training_hub.callbacks.EarlyStopping": EarlyStoppingNode}

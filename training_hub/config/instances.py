@@ -8,7 +8,7 @@ from typing import Any
 
 from training_hub.callbacks import TrainingHubCallback
 from training_hub.errors import ConfigError, fault
-from training_hub.installed.locate import hand_over
+from training_hub.installed import trust
 
 _PLAIN = (bool, int, float, str, list, tuple, dict, type(None))
 _WAY = "put it into a module of its own, and import it from there"
@@ -42,7 +42,7 @@ def _node(given: Any) -> dict[str, Any]:
     if kind.__module__ == "__main__" or "<locals>" in target:
         where = "a script or notebook" if kind.__module__ == "__main__" else "a function"
         raise ConfigError(fault("callbacks", kind.__name__, f"defined in {where}, where no worker finds it", _WAY))
-    hand_over(target)
+    trust.allow(packages=[kind.__module__])  # code of the caller's own, which has run already
     return {"_target_": target, **arguments}
 
 

@@ -22,5 +22,7 @@ def python_in(environment: Path) -> Path:
 
 def python_of(backend: str) -> str | None:
     """The interpreter of a backend's own environment, None where there is none."""
+    if Path(backend).name != backend:  # a path would lead out of the folder
+        return None
     python = python_in(folder() / backend)
     return str(python) if python.exists() else None

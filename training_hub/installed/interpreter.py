@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from training_hub.errors import ConfigError, fault
+from training_hub.installed import trust
 
 OLDEST = (3, 11)  # that the workers' code runs on
 _START = Path(__file__).parents[1] / "start.py"
@@ -39,15 +40,13 @@ class Interpreter:
 
 
 def look_at(python: str | None) -> Interpreter:
-    """The interpreter of that path or name; None: the one that runs this program. ConfigError where it is none."""
-    if python is None or is_own(python):
+    """The interpreter of that path or name; None: the one that runs this program.
+
+    ConfigError where it is none, or may not be run.
+    """
+    if python is None or trust.is_own(python):
         return Interpreter(sys.version_info[:2], tuple(sys.path))
     return _asked(python, os.environ.get("PYTHONPATH"))
-
-
-def is_own(python: str) -> bool:
-    """Whether that is the interpreter that runs this program."""
-    return Path(python).absolute() == Path(sys.executable).absolute()
 
 
 def running(python: str | None, module: str) -> list[str]:
@@ -55,7 +54,7 @@ def running(python: str | None, module: str) -> list[str]:
 
     Another interpreter gets this package and nothing that lies beside it: `start.py` says how.
     """
-    if python is None or is_own(python):
+    if python is None or trust.is_own(python):
         return [sys.executable, "-m", module]
     return [python, str(_START), module]
 

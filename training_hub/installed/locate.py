@@ -1,61 +1,91 @@
-"""From a dotted `_target_` to the Python object."""
+"""From a dotted name to the class or function that it names, of the kind that is wanted and from code that is trusted.
+
+What was found decides, not how it was reached: a module may hold whatever its own imports brought along.
+"""
 
 from __future__ import annotations
 
 import importlib
-import os
+import inspect
+from collections.abc import Callable
+from types import FunctionType, ModuleType
 from typing import Any
 
 from training_hub.errors import ConfigError, fault
-from training_hub.installed.extensions import extensions
+from training_hub.installed import trust
 
-# A config file may come from anywhere, and importing runs code: only what is known, and what the user allows here.
-ALLOWED_VARIABLE = "TRAINING_HUB_TARGETS"
-_handed_over: set[str] = set()
+ALGORITHM = "training_hub.algorithms.base.Algorithm"
+BACKEND = "training_hub.backends.base.Backend"
+LAUNCHER = "training_hub.launchers.base.Launcher"
+ADAPTER = "training_hub.adapters.base.Adapter"
+LOGGER = "training_hub.loggers.base.Logger"
+CLIENT = "training_hub.workers.loggers.base.Client"
+CALLBACK = "training_hub.callbacks.TrainingHubCallback"
+_WAY = "derive it from that"
 
 
-def hand_over(target: str) -> None:
-    """Allow a class of which the user's own code gave an instance: that code has run already."""
-    _handed_over.add(target)
+def find_class(target: str, kind: str, *further: str, key: str = "_target_") -> Any:
+    """Import `package.module.Class`, inner classes included, without calling anything.
 
-
-def refusal(target: str) -> str | None:
-    """Why a `_target_` may not be called: one fault, None where it may.
-
-    Its package must be this one, one that adds choices (extensions), or one that the environment variable
-    TRAINING_HUB_TARGETS names (several: separated by commas).
+    kind, further: dotted names of classes, of one of which it must be a subclass or which it must be. key: what names
+    it. ConfigError where that is not trusted, not there, or something else.
     """
-    parts = target.split(".")
-    if not all(map(str.isidentifier, parts)):
-        return fault("_target_", target, "not a dotted name", "give package.module.Class")
-    allowed = ["training_hub", *os.environ.get(ALLOWED_VARIABLE, "").split(",")]
-    if parts[0] in [*allowed, *(each.package for each in extensions())] or target in _handed_over:
-        return None
-    way = f"set {ALLOWED_VARIABLE}={parts[0]} if you trust it"
-    return fault("_target_", target, f"code of {parts[0]} is not run from a config", way)
+    found = _found(target, key)
+    bases = {f"{each.__module__}.{each.__qualname__}" for each in found.__mro__} if isinstance(found, type) else set()
+    if not bases & {kind, *further}:
+        raise ConfigError(fault(key, target, f"no {kind.replace('training_hub.callbacks', 'training_hub')}", _WAY))
+    return found
 
 
-def locate(target: str) -> Any:
-    """Import `package.module.Name`, inner names included. ConfigError where that is not allowed, or not there."""
-    if text := refusal(target):
+def find_function(target: str, arguments: int, key: str = "backend.worker") -> Callable[..., Any]:
+    """Import `package.module.function`, which so many arguments can be given to; it is not called. Raises as above."""
+    found = _found(target, key)
+    try:
+        if type(found) is FunctionType:
+            inspect.signature(found, eval_str=False).bind(*[None] * arguments)
+            return found
+    except TypeError:
+        pass
+    raise ConfigError(fault(key, target, f"no function of {arguments} arguments", "give package.module.function"))
+
+
+def _found(target: str, key: str) -> Any:
+    if text := trust.refusal(target, key):
         raise ConfigError(text)
-    return find(target)
-
-
-def find(target: str) -> Any:
-    """Import what has been allowed: by a worker, once the front has checked its config. ConfigError where it is not."""
     parts = target.split(".")
     for cut in range(len(parts) - 1, 0, -1):
-        name = ".".join(parts[:cut])
-        try:
-            found: Any = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-                raise  # the module is there, but something that it imports is not
-            continue
-        for inner in parts[cut:]:
-            found = getattr(found, inner, None)
-        if found is not None:
+        module = _module(".".join(parts[:cut]))
+        if module is not None:
+            found = _inside(module, parts[cut:], target, key)
+            if found is not None:
+                return found
+            break
+    raise ConfigError(fault(key, target, "no such class", "give package.module.Class"))
+
+
+def _module(name: str) -> ModuleType | None:
+    """A module that lies in a trusted package; None where there is none."""
+    if not trust.is_trusted(name):
+        return None
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module is there, but something that it imports is not
+        return None
+
+
+def _inside(module: ModuleType, names: list[str], target: str, key: str) -> Any:
+    """Walk from a module through classes alone, each of them from trusted code; None where a name leads nowhere."""
+    found = getattr(module, names[0], None)
+    for inner in [*names[1:], None]:
+        if not isinstance(found, type | FunctionType):
+            return None
+        if not trust.is_trusted(str(found.__module__)):
+            package = str(found.__module__).partition(".")[0]
+            way = f"set {trust.ALLOWED_VARIABLE}={package} if you trust it"
+            raise ConfigError(fault(key, target, f"code of {package} is not run from a config", way))
+        if inner is None:
             return found
-        break
-    raise ConfigError(fault("_target_", target, "no such class", "give package.module.Class"))
+        found = vars(found).get(inner)
+    return None

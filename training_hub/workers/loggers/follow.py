@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from training_hub.installed.locate import find
+from training_hub.installed.locate import CLIENT, find_class
 from training_hub.run import RunDir, write_atomically
 from training_hub.workers.loggers.base import Client, Facts, Row, facts
 
@@ -95,7 +95,8 @@ class Follower:
 
     def _keep_up(self) -> Client:
         if self._client is None:
-            self._client = find(self._node["worker"])(self._node, self._facts, self._state["id"])
+            kind = find_class(self._node["worker"], CLIENT, key=f"logger.{self.name}.worker")
+            self._client = kind(self._node, self._facts, self._state["id"])
             self._remember(id=self._client.id, url=self._client.url)
             print(f"logger {self.name}: {self._client.url}", flush=True)
         for row in self._rows.new():

@@ -1,0 +1,76 @@
+"""What may be imported and executed, and on whose word: never that of a config file or of a run folder alone.
+
+Classes and functions come from this package, from an installed extension, from a package that TRAINING_HUB_TARGETS
+names, or from one that was allowed here (`allow`). An interpreter is the one that runs this program, that of an
+environment which `env create` has made, or one that was allowed here. What the user typed and what a file says is told
+apart in `config/words.py`, which is what allows; here is what everything asks that imports or executes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from training_hub.errors import ConfigError, fault
+from training_hub.installed import environments
+from training_hub.installed.extensions import extensions
+
+OWN = "training_hub"
+ALLOWED_VARIABLE = "TRAINING_HUB_TARGETS"
+_allowed_packages: set[str] = set()
+_allowed_pythons: set[str] = set()
+
+
+def allow(packages: Iterable[str] = (), pythons: Iterable[str] = ()) -> None:
+    """Trust packages (dotted names) and interpreters for the rest of this process."""
+    _allowed_packages.update(packages)
+    _allowed_pythons.update(pythons)
+
+
+def packages() -> Iterator[str]:
+    """The packages, or modules, that code may be taken from; the cheapest to know first."""
+    yield OWN
+    yield from _allowed_packages
+    yield from filter(None, map(str.strip, os.environ.get(ALLOWED_VARIABLE, "").split(",")))
+    yield from (each.package for each in extensions())
+
+
+def is_trusted(name: str) -> bool:
+    """Whether a dotted name lies in a package that code may be taken from."""
+    return any(f"{name}.".startswith(f"{each}.") for each in packages())
+
+
+def refusal(target: str, key: str = "_target_") -> str | None:
+    """Why nothing is imported to find a dotted name: one fault, None where it may be. key: what names it."""
+    parts = target.split(".")
+    if not all(map(str.isidentifier, parts)):
+        return fault(key, target, "not a dotted name", "give package.module.Class")
+    if is_trusted(target):
+        return None
+    way = f"set {ALLOWED_VARIABLE}={parts[0]} if you trust it"
+    return fault(key, target, f"code of {parts[0]} is not run from a config", way)
+
+
+def may_run(python: str) -> bool:
+    """Whether an interpreter may be executed."""
+    return python in _allowed_pythons or is_own(python) or _is_made(python)
+
+
+def refuse_python(python: str) -> None:
+    """ConfigError where an interpreter may not be executed."""
+    if not may_run(python):
+        rule = "not run on the word of a file alone"
+        raise ConfigError(fault("backend.python", python, rule, "type it, or add trust=true if you trust the file"))
+
+
+def is_own(python: str) -> bool:
+    """Whether that is the interpreter that runs this program."""
+    return Path(python).absolute() == Path(sys.executable).absolute()
+
+
+def _is_made(python: str) -> bool:
+    """Whether it is the interpreter of an environment made by `env create`."""
+    path = Path(python)
+    return ".." not in path.parts and path == environments.python_in(environments.folder() / path.parent.parent.name)
