@@ -18,7 +18,7 @@ EXTENSION = Path(__file__).parent.parent / "examples" / "extension"
 
 
 def pytest_configure() -> None:
-    os.environ["TRAINING_HUB_TARGETS"] = "tests,quick_worker,small_worker"  # callbacks and workers that tests bring along
+    os.environ["TRAINING_HUB_TARGETS"] = "tests,quick_worker,small_worker"  # what tests bring along
     # Where a shell runs the tests in its background, they ignore Ctrl-C, and so would every process that they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -28,6 +28,7 @@ from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
+from training_hub.installed import trust
 from training_hub.machine import hardware
 from training_hub.machine.processes import how_it_ended
 from training_hub.params import Params, aliases, resume_mode
@@ -235,6 +236,7 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
         node, backend.interpreter(config), backend.worker(config, run_dir), backend.script(config, run_dir)
     )
     env = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "true", **launcher.environment(node)}
+    env |= trust.for_workers(hooks.imported(config))
     return RunSpec(
         run_dir,
         (tuple(command),),

@@ -42,6 +42,13 @@ def is_trusted(name: str) -> bool:
     return any(f"{name}.".startswith(f"{each}.") for each in packages())
 
 
+def for_workers(targets: Iterable[str]) -> dict[str, str]:
+    """The variable by which workers, also under another interpreter, trust the packages of these dotted names too."""
+    needed = {each for target in targets for each in packages() if f"{target}.".startswith(f"{each}.")} - {OWN}
+    given = filter(None, map(str.strip, os.environ.get(ALLOWED_VARIABLE, "").split(",")))
+    return {ALLOWED_VARIABLE: ",".join(sorted(needed.union(given)))} if needed else {}
+
+
 def refusal(target: str, key: str = "_target_") -> str | None:
     """Why nothing is imported to find a dotted name: one fault, None where it may be. key: what names it."""
     parts = target.split(".")
