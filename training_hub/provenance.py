@@ -34,7 +34,7 @@ def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping
         "python": platform.python_version(),
         "git": git_state(Path.cwd()),
         "model": fingerprint(Path(config["model"]["path"]).expanduser()),
-        "data": fingerprint(Path(config["data"]["path"]).expanduser()),
+        "data": fingerprint(Path(config["data"]["path"]).expanduser()),  # the worker tells more, once it has read them
         "machine": {
             "host": socket.gethostname(),
             "process": os.getpid(),

@@ -14,6 +14,7 @@ from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.config.same import differences
+from training_hub.data import origin
 from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
 from training_hub.params import resume_mode
 from training_hub.results.state import state
@@ -130,7 +131,7 @@ def _from_path(composition: Composition, config: Mapping[str, Any], mode: str) -
     """Go on from a run or a checkpoint by its path, in its own run directory or in a new one."""
     checkpoint, source, run = _named(mode), run_of(mode), RunDir(config["output_dir"])
     facts = checkpoint.facts
-    _refuse_changes(composition, config, facts["config"], facts["origin"], source or checkpoint.path)
+    _refuse_changes(composition, config, facts["config"], _told_in(facts), source or checkpoint.path)
     _refuse_backend(composition, config, mode)
     if source and source.resolve() == run.path.resolve():
         later = [path for path in checkpoints.saved(run) if checkpoints.step_of(path) > checkpoint.step]
@@ -138,6 +139,12 @@ def _from_path(composition: Composition, config: Mapping[str, Any], mode: str) -
     if run.exists():
         raise ConfigError(fault("output_dir", run.path, "already holds another run", "choose another, or drop it"))
     return Start(checkpoint=checkpoint)
+
+
+def _told_in(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the seal of a checkpoint tells of its run's origin, as a manifest does."""
+    data = facts.get("data") or {"train": {"fingerprint": facts["rows"].get("fingerprint")}}
+    return {**facts["origin"], "data": data}
 
 
 def _named(mode: str) -> Checkpoint:
@@ -165,16 +172,16 @@ def _refuse_changes(
     composition: Composition,
     config: Mapping[str, Any],
     before: Mapping[str, Any],
-    origin: Mapping[str, Any],
+    told: Mapping[str, Any],
     place: Path,
 ) -> None:
-    """ConfigError for every setting that is not the one in `before`, and for another model than that of `origin`."""
+    """ConfigError for every setting that is not the one in `before`, and for another model or data than was `told`."""
     way = "give that, or choose another output_dir"
     chosen = {key: composition.choices[key] for key in ("algorithm", "backend")}
     other = [
-        fault(key, name, f"{place} is of {key}={origin[key]}", way)
+        fault(key, name, f"{place} is of {key}={told[key]}", way)
         for key, name in chosen.items()
-        if origin.get(key, name) != name
+        if told.get(key, name) != name
     ]
     if other:
         raise ConfigError(*other)
@@ -183,16 +190,28 @@ def _refuse_changes(
         composition.as_typed(fault(key, new, f"{place} began with {shown_value(old)}", way))
         for key, (old, new) in changed.items()
     ]
-    if faults := faults + _other_model(config["model"]["path"], origin.get("model"), place):
+    path, rule = config["model"]["path"], f"{place} began with another model"
+    faults += _other_content("model_path", path, before["model"]["path"], told.get("model"), rule)
+    faults += map(composition.as_typed, _other_data(config, before, told.get("data") or {}))
+    if faults:
         raise ConfigError(*faults)
 
 
-def _other_model(path: str, before: Mapping[str, Any] | None, place: Path) -> list[str]:
-    """A model whose content is not that of the one before; one on the hub is not looked into."""
+def _other_data(config: Mapping[str, Any], before: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    """A line for each source of rows that is not the one before: as the worker told, else as the front saw."""
+    if "train" in told or not told:
+        return list(origin.faults(config["data"], before["data"], told))
+    path = config["data"]["path"]
+    faults = _other_content("data_path", path, before["data"]["path"], told, "the run began with other rows")
+    return faults + list(origin.faults(config["data"], {**before["data"], "path": path}, {}))
+
+
+def _other_content(name: str, path: str, path_before: str, told: Mapping[str, Any] | None, rule: str) -> list[str]:
+    """A line where the files are not those of before. What is on the hub is not looked into, its name alone counts."""
     now = provenance.fingerprint(Path(path).expanduser())
-    if not now or not before or now["sha256"] == before["sha256"]:
+    if now["sha256"] == told["sha256"] if now and told else path == path_before:
         return []
-    return [fault("model_path", path, f"{place} began with another model, {before['path']}", "give that one")]
+    return [fault(name, path, f"{rule}, {told['path'] if told else path_before}", "give that one")]
 
 
 def _refuse_backend(composition: Composition, config: Mapping[str, Any], mode: str) -> None:

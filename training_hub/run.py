@@ -207,7 +207,7 @@ class RunDir:
         """
         before = self.read_manifest()
         again = {name: manifest[name] for name in ("created", "command") if name in manifest}
-        kept = {name: before[name] for name in ("created", "command") if name in before}
+        kept = {name: before[name] for name in ("created", "command", "data") if name in before}
         manifest = before | manifest | kept | {"resumed": [*before.get("resumed", []), again]}
         for stale in (self.result, self.loss_plot, self.stop, self.job):
             stale.unlink(missing_ok=True)

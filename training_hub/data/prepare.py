@@ -17,6 +17,7 @@ from training_hub.data.cache import Report, cached, fingerprint, key_of
 from training_hub.data.chat import ChatTemplate
 from training_hub.data.check import setting_faults
 from training_hub.data.encode import Encoder
+from training_hub.data.origin import seen, template_digest
 from training_hub.data.place import cache_folder
 from training_hub.data.rows import PreferenceRows, TokenRows
 from training_hub.errors import ConfigError, fault
@@ -40,6 +41,7 @@ class Prepared:
     report: {"train": ..., "eval": ... or None}; each has
 
         path, format, fingerprint   of the source; the last is the SHA-256 of its content
+        seen, chat_template         what tells later on whether the source and the template are the same: see `origin`
         rows_read, rows_kept        rows of the source, all of them and those in this part
         dropped, truncated          {reason: rows}, rows; of the source
         left_out                    {"tools" or "reasoning": rows in which the chat template does not write them}
@@ -80,16 +82,16 @@ def _source(
     encoder: Encoder, depends_on: dict[str, Any], name: str, path: str, fraction: float
 ) -> tuple[Part | None, Part | None]:
     """The two parts of one source, the second empty where fraction is 0."""
-    content = _fingerprint(name, path)
+    untouched, content = seen(path), _fingerprint(name, path)
+    template = encoder.template and template_digest(encoder.template.source)
+    own = {"path": path, "seen": untouched, "chat_template": template}
     split = [fraction, encoder.data["seed"]] if fraction else None
     build = Build(encoder, name, path, content, fraction)
     cache = cache_folder(encoder.data["cache_dir"])
     folder, report = cached(cache, key_of(content=content, split=split, **depends_on), build)
     kind = PreferenceRows if report["format"] == "preference" else TokenRows
     parts = [
-        (kind(folder / part), report[part] | {"path": path, "from_cache": report["from_cache"]})
-        if report[part]
-        else None
+        (kind(folder / part), report[part] | own | {"from_cache": report["from_cache"]}) if report[part] else None
         for part in ("train", "eval")
     ]
     return parts[0], parts[1]

@@ -61,6 +61,10 @@ class Board:
             self._directory.write_results(self.rows.values())
             self._stale = False
 
+    def completed(self) -> list[Job]:
+        """The jobs that are completed."""
+        return [job for digest, job in self._jobs.items() if self.rows[digest]["status"] == "completed"]
+
     def stop_requested(self) -> bool:
         """Whether `cancel` was typed for the sweep."""
         return self._directory.stop.exists()

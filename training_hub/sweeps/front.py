@@ -100,7 +100,8 @@ def _again(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir] | None:
         rule = f"no such sweep in {asked.output_dir or default.parent}"
         raise ConfigError(fault("resume", "must", rule, "give its folder with output_dir="))
     if directory is not None:
-        planner.check(_parted(directory, jobs)[0], directory.path)
+        going = _parted(directory, jobs)[1]
+        planner.check([job for job in jobs if job not in going], directory.path)
     return (jobs, directory) if directory else None
 
 

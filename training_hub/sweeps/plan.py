@@ -18,7 +18,7 @@ from training_hub.config.origin import user_keys
 from training_hub.config.variants import Variants
 from training_hub.errors import ConfigError, fault, merged
 from training_hub.run import RunDir
-from training_hub.sweep_dir import Job
+from training_hub.sweep_dir import Job, outcome
 
 _NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "strict", "launcher")
 _BETWEEN_COLLECTIONS = 50
@@ -57,11 +57,12 @@ class Planner:
     def plan(self, job: Job, folder: Path) -> train.Plan:
         """The plan of a job in its folder of the sweep's. ConfigError with every fault.
 
-        One that was begun there goes on, or begins anew where its backend cannot go on.
+        One that was begun there is resumed, or begins anew where its backend cannot resume. One that is completed must
+        have had the same model and data.
         """
         composition = self._variants.compose(job.overrides)
-        if RunDir(folder / job.name).exists():
-            anew = catalogue.backend_of(composition).cannot_resume
+        if (run := RunDir(folder / job.name)).exists():
+            anew = catalogue.backend_of(composition).cannot_resume and outcome(run)["status"] != "completed"
             composition = self._variants.compose([*job.overrides, "overwrite=true" if anew else "resume=auto"])
         return _plan(job, composition, folder)
 

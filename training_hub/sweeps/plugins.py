@@ -49,6 +49,8 @@ def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) 
     every = asked.samples() if chooses_values(overrides) else asked.jobs()
     planner.checked(every, Path("outputs"))
     found = _there(asked, planner.folder(every), config_dirs)
+    if found:
+        planner.check(collected(found, planner).completed(), found.path)
     directory = found or new_directory(asked, planner, every)
     settings = [*_typed(asked.settings), *override_texts({"hydra.sweep.dir": str(directory.path)}, set())]
     if "hydra/sweeper=optuna" in overrides:

@@ -10,6 +10,7 @@ from training_hub.checkpoints import Checkpoint
 from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
 
+_OF_A_SOURCE = ("path", "fingerprint", "seen", "chat_template")
 PROGRESS = "progress.json"  # in a checkpoint: what the run had counted and measured
 
 
@@ -35,7 +36,8 @@ def facts(run: RunDir, config: dict[str, Any], report: dict[str, Any]) -> dict[s
     manifest = run.read_manifest()
     origin = {name: manifest.get(name) for name in ("algorithm", "backend", "model") if manifest.get(name)}
     rows = {name: report["train"][name] for name in ("fingerprint", "rows", "tokens", "trained_tokens")}
-    return {"origin": origin, "rows": rows, "config": config}
+    sources = {part: told and {name: told[name] for name in _OF_A_SOURCE} for part, told in report.items()}
+    return {"origin": origin, "rows": rows, "data": sources, "config": config}
 
 
 def counted(checkpoint: Checkpoint) -> dict[str, Any]:
