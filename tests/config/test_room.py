@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,21 @@ from training_hub.machine import hardware
 from training_hub.model_files import Size, size_of
 from training_hub.tools.show_plan import plan_text
 
+BYTES = {"F32": 4, "I32": 4, "U8": 1, "F8_E4M3": 1}
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run"]
 ROW = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}
 
 
 def write_header(folder: Path, dtype: str = "F32", **shapes: list[int]) -> None:
-    """The first bytes of a safetensors file, which say what would follow."""
-    text = json.dumps({name: {"dtype": dtype, "shape": shape} for name, shape in shapes.items()}).encode()
+    """A safetensors file of zeros, which take no room on the disk."""
+    held: dict[str, Any] = {}
+    end = 0
+    for name, shape in shapes.items():
+        start, end = end, end + math.prod(shape) * BYTES[dtype]
+        held[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(held).encode()
     (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    os.truncate(folder / "model.safetensors", 8 + len(text) + end)
 
 
 @pytest.fixture
@@ -62,10 +70,9 @@ def test_the_size_of_packed_weights_is_not_guessed(model: Path, dtype: str) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 100, (2).to_bytes(8, "little") + b"[]"])
-def test_a_broken_file_says_nothing(model: Path, content: bytes) -> None:
+def test_a_broken_file_has_no_size(model: Path, content: bytes) -> None:
     (model / "model.safetensors").write_bytes(content)
     assert size_of("model") is None
-    assert warnings() == ()
 
 
 def test_a_model_in_the_hubs_cache_is_found(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +137,7 @@ def test_the_disk_must_hold_the_checkpoints_to_come(model: Path, typed: list[str
 
 def test_only_a_whole_model_must_fit_as_it_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "free_disk_gb", lambda _: 0.05)
-    os.truncate(model / "model.safetensors", 100_000_000)
+    write_header(model, weight=[2500, 10000])
     with pytest.raises(
         ConfigError, match=r"output_dir=run: 0\.05 GB are free there, the checkpoint alone needs 0\.10 GB"
     ):

@@ -11,6 +11,7 @@ from typing import Any
 
 from training_hub.config.choices import lock_of
 from training_hub.config.room import too_full
+from training_hub.config.weights import weight_faults
 from training_hub.data.check import check as check_data
 from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
@@ -109,7 +110,7 @@ def model_faults(node: Mapping[str, Any]) -> list[str]:
     folder = Path(path).expanduser()
     if folder.is_dir():
         if (folder / "config.json").is_file():
-            return _model_config(path)
+            return _model_config(path) or weight_faults(path)
         return [fault("model_path", path, "no config.json in this folder", "give a folder in Hugging Face format")]
     if folder.exists():
         return [fault("model_path", path, "a file, not a folder", "give a folder in Hugging Face format or a hub id")]
