@@ -12,16 +12,19 @@ PROCESSES ?= 2
 VENV  := .venv
 RUN   := $(VENV)/bin/python
 PIP   := $(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+NEXT  := build/next
+# What composes, checks, explains and plans; nothing here trains.
+FRONT_TESTS := tests/config tests/cli/test_bad_input.py tests/cli/test_bad_settings.py tests/sweeps/test_expand.py
 MODEL := outputs/models/smollm2-135m-instruct
 
 # pip compiles nothing (13,000 files, most never imported); Python keeps the bytecode of what is imported.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint docs format clean
+.PHONY: help install quickstart test test-next lint docs format clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 quickstart: $(VENV)/for-quickstart $(MODEL) ## fine-tune a real 135M chat model on a small data set, in minutes on a CPU
 	$(RUN) -m training_hub experiment=quickstart $(ARGS)
@@ -29,6 +32,15 @@ quickstart: $(VENV)/for-quickstart $(MODEL) ## fine-tune a real 135M chat model 
 
 test: lint docs ## run every check; ARGS go to pytest, e.g. make test ARGS="-m 'not slow'"
 	$(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-next: install ## run the fast tests of the front on the newest pre-releases of what it stands on
+	$(PYTHON) -m venv --clear $(NEXT)
+	echo "import site; site.addsitedir('$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$($(NEXT)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/the-rest.pth
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --ignore-installed --no-deps --pre \
+		hydra-core omegaconf transformers trl peft
+	$(NEXT)/bin/python -m pip freeze --path $(NEXT)/lib/python*/site-packages
+	$(NEXT)/bin/python -m pytest -m "not slow" --numprocesses $(PROCESSES) $(FRONT_TESTS)
 
 lint: install ## check style, types and layers
 	$(VENV)/bin/ruff check

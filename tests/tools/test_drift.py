@@ -87,8 +87,8 @@ def test_the_doctor_names_what_differs_and_the_lines_that_it_touches(
     text = capsys.readouterr().out
     lines = [line.split("  ") for line in text.splitlines() if line.startswith("mini_trainer.train ")]
     assert {line[0].split()[1]: [cell.strip() for cell in line[1:] if cell.strip()] for line in lines} == {
-        "num_warmup_steps": ["renamed to warmup_steps_num", "recipe/sft/mini-trainer.yaml, line 11"],
-        "osft_unfreeze_rank_ratio": ["gone", "recipe/osft/mini-trainer.yaml, line 7"],
+        "num_warmup_steps": ["renamed to warmup_steps_num", "recipe/sft/mini-trainer.yaml, line 12"],
+        "osft_unfreeze_rank_ratio": ["gone", "recipe/osft/mini-trainer.yaml, line 8"],
         "brand_new": ["new: int = 5", "-"],
     }
     assert "rhai-innovation-mini-trainer 0.9.7, tested with 0.9.0" in text

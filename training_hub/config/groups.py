@@ -9,13 +9,17 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import hydra
 from hydra import initialize_config_dir
+from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from packaging.version import Version
 
 from training_hub.config import resolvers
 from training_hub.errors import ConfigError, enumerate_names, suggestion
@@ -24,6 +28,9 @@ from training_hub.installed.extensions import Extension, extensions
 ROOT = "train"
 SEVERAL = ("callbacks", "logger")  # of these groups any number of options may be chosen
 GROUPS = {"adapter", "algorithm", "backend", "data", "experiment", "launcher", "model", "recipe", *SEVERAL}
+
+# Hydra 1.3 warns where version_base is left out, Hydra 1.4 where it is given.
+VERSION_BASE = {"version_base": "1.3"} if Version(hydra.__version__).release < (1, 4) else {}
 
 # Hydra keeps its state for the whole process: one thread at a time may touch it.
 HYDRAS_STATE = RLock()
@@ -40,6 +47,24 @@ class Extensions(SearchPathPlugin):
         """Add them after `conf/`."""
         for each in extensions():
             search_path.append(each.name, f"file://{each.folder}")
+
+
+@contextmanager
+def recipes_in_place() -> Iterator[None]:
+    """A recipe without a package header belongs in `recipe`; Hydra itself would put it in `recipe.<algorithm>`."""
+    load = ConfigRepository.load_config
+
+    def load_config(self: ConfigRepository, config_path: str) -> ConfigResult | None:
+        loaded = load(self, config_path)
+        if loaded and config_path.startswith("recipe/") and not loaded.header.get("package"):
+            loaded.header["package"] = "recipe"
+        return loaded
+
+    ConfigRepository.load_config = load_config  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ConfigRepository.load_config = load  # type: ignore[method-assign]
 
 
 def prepare_hydra() -> None:
@@ -78,7 +103,7 @@ def conf_loader() -> Iterator[ConfigLoader]:
         prepare_hydra()
         around, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
         try:
-            with initialize_config_dir(str(CONF), job_name="training_hub", version_base="1.3"):
+            with recipes_in_place(), initialize_config_dir(str(CONF), job_name="training_hub", **VERSION_BASE):
                 yield GlobalHydra.instance().config_loader()
         finally:
             GlobalHydra.instance().hydra = around

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import omegaconf
 from omegaconf import ListConfig, OmegaConf
+from packaging.version import Version
 
 from training_hub.config.parsing import parse_once
 from training_hub.errors import ConfigError, fault
@@ -104,7 +106,14 @@ def register() -> None:
         first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, own_python, processes,
         processes_of_node, world_size, eval_strategy, save_strategy,
     ):  # fmt: skip
-        OmegaConf.register_new_resolver(resolver.__name__, _contained(resolver), replace=True)
+        _add(resolver.__name__, _contained(resolver), replace=True)
+
+
+def _add(name: str, resolver: Callable[..., Any], replace: bool) -> None:
+    """Register one under the name that the function has in this version of OmegaConf; before 2.4 that was another."""
+    renamed = Version(omegaconf.__version__).release >= (2, 4)
+    add: Any = OmegaConf.register_resolver if renamed else OmegaConf.register_new_resolver
+    add(name, resolver, replace=replace)
 
 
 def _contained(resolver: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from training_hub import catalogue, train
 from training_hub.config.check import check
 from training_hub.config.compose import rewritten
-from training_hub.config.groups import CONF, ROOT, prepare_hydra
+from training_hub.config.groups import CONF, ROOT, VERSION_BASE, prepare_hydra, recipes_in_place
 from training_hub.errors import ConfigError, fault, suggestion
 
 
@@ -31,11 +31,12 @@ def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], fol
     sys.argv = [sys.argv[0], *(word for flag in flags for word in flag if word is not None), *overrides]
     prepare_hydra()
 
-    @hydra.main(config_path=str(CONF), config_name=ROOT, version_base="1.3")
+    @hydra.main(config_path=str(CONF), config_name=ROOT, **VERSION_BASE)
     def shown(cfg: DictConfig) -> None:
         raise AssertionError(f"{names} runs no job")
 
-    shown()
+    with recipes_in_place():
+        shown()
     return 0
 
 
