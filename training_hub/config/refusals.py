@@ -52,7 +52,8 @@ def yaml_fault(error: yaml.MarkedYAMLError) -> str:
     """A file that is no YAML, with the line."""
     mark = error.problem_mark or error.context_mark
     place = f"{'/'.join(Path(mark.name).parts[-2:])}, line {mark.line + 1}: " if mark else ""
-    return f"{place}not valid YAML: {error.problem or error.context}"
+    said = str(error.problem or error.context).removeprefix("did not find ")  # libyaml's words, not PyYAML's
+    return f"{place}not valid YAML: {said}"
 
 
 def refuse_missing_choices(full: DictConfig) -> None:
