@@ -161,3 +161,55 @@ def test_what_only_sounds_like_a_secret_is_none(monkeypatch: pytest.MonkeyPatch)
     }.items():
         monkeypatch.setenv(name, value)
     assert train.plan(train.composed(GIVEN)).spec.run_dir == "run"
+
+
+@pytest.mark.needs("trl")
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "typed",
+    [
+        f"recipe.run_name={SECRET}",
+        f"logger.mlflow.tags={{{SECRET}: 1}}",
+        f"logger.mlflow.tags={{a: [x, {{b: '{SECRET}'}}]}}",
+        "logger.mlflow.tags={password: swordfish}",
+        "logger.mlflow.tags={api_key: 12345}",
+        "logger.mlflow.tags={x: abc12}",
+        "logger.mlflow.tracking_uri=https://canary@host/x",
+        "logger.mlflow.tracking_uri='  http://user:can/ary@host/x'",
+        "recipe.run_name='DATABASE=postgresql://u:canary@h/x'",
+        "recipe.run_name='host=db password=canary'",
+        f"output_dir=runs/{SECRET}",
+        f"lr={SECRET}",
+        f"packing={SECRET}",
+        f"resume={SECRET}",
+        f"backend={SECRET}",
+        f"algorithm={SECRET}",
+        f"{SECRET}=3",
+        f"+{SECRET}@x=3",
+        f"~{SECRET}",
+        f"hydra.job.name={SECRET}",
+        f"hydra/launcher={SECRET}",
+        f"recipe.{SECRET}=1",
+        f"model.dtype={SECRET}",
+        f"lr=[{SECRET}",
+        f"seed={SECRET},1",
+        f"model_path={SECRET}/x",
+        f"data_path=/tmp/{SECRET}",
+        f"recipe.run_name=${{no_such:{SECRET}}}",
+        f"lr_scheduler={SECRET}",
+        f"lr_scheduler_kwargs={SECRET}",
+        f"backend.python={SECRET}",
+        f"recipe._target_={SECRET}.x",
+        f"callbacks.x={{_target_: {SECRET}.X}}",
+    ],
+)
+def test_a_secret_is_refused_or_a_fault_and_never_shown(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_KEY", SECRET)
+    monkeypatch.setenv("DB_PWD", "abc12")
+    with pytest.raises(ConfigError) as error:
+        train.plan(train.composed([*GIVEN, typed]))
+    assert [
+        word for word in (SECRET, "canary", "ary@", "swordfish", "12345", "abc12") if word in str(error.value)
+    ] == []
+    assert "***" in str(error.value)
+    assert not Path("run").exists()

@@ -14,14 +14,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from training_hub.redaction import redacted
+
 _FEW = 5
 _LONGEST = 300  # characters of a value
 
 
 class HubError(Exception):
-    """Base of every error that the project raises on purpose."""
+    """Base of every error that the project raises on purpose. Its message holds no secret, whatever was typed."""
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
 
 class ConfigError(HubError, ValueError):
@@ -33,7 +38,7 @@ class ConfigError(HubError, ValueError):
     exit_status = 2
 
     def __init__(self, *faults: str) -> None:
-        self.faults = tuple(map(printable, faults))
+        self.faults = tuple(printable(redacted(text)) for text in faults)
         super().__init__("\n".join(self.faults))
 
 
@@ -78,8 +83,8 @@ def _few(values: Sequence[str]) -> str:
 
 
 def shown_value(value: object) -> str:
-    """A value as it is typed; a long one without its middle."""
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """A value as it is typed; a long one without its middle, and none with a part of a secret."""
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else redacted(str(value))
     cut = len(text) - _LONGEST
     return text if cut <= 0 else f"{text[: _LONGEST - 40]}...({cut:,} more)...{text[-40:]}"
 

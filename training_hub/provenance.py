@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.machine import hardware
+from training_hub.redaction import redacted
 
 _HEAD_BYTES = 1 << 20
 
@@ -26,7 +27,7 @@ def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping
     return {
         "status": "created",
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": shlex.join(command),
+        "command": redacted(shlex.join(command)),
         "folder": str(Path.cwd()),
         "algorithm": choices["algorithm"],
         "backend": choices["backend"],

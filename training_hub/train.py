@@ -78,7 +78,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     launcher = catalogue.launcher_of(composition)
     algorithm, backend_name = composition.choices["algorithm"], composition.choices["backend"]
     faulty = {subject(text) for text in faults}
-    faults += secret_faults(config)
+    faults += secret_faults(config, user_keys(composition), composition.overrides)
     backend, adapter = catalogue.backend_of(composition), catalogue.adapter_of(composition)
     faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
     if not faulty & {"adapter", "backend", *adapter.Params.model_fields}:

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from training_hub.config.secrets import redacted
 from training_hub.errors import printable
+from training_hub.redaction import redacted
 
 EXIT_STATUS = 70
 _LONGEST = 200

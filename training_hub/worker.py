@@ -20,6 +20,7 @@ from typing import Any
 from training_hub.errors import HubError
 from training_hub.installed.locate import find_function
 from training_hub.machine.processes import end_with
+from training_hub.redaction import redacted
 from training_hub.run import RunDir, TrainResult
 from training_hub.workers.loggers.beside import Loggers
 from training_hub.workers.script.process import machine
@@ -39,10 +40,10 @@ def main(run_dir: str, *command: str) -> int:
     try:
         outcome = find_function(str(config["backend"]["worker"]), 2 + len(command))(run, config, *command)
     except Exception as error:
-        traceback.print_exc()
+        print(redacted(traceback.format_exc()), end="", file=sys.stderr, flush=True)
         exit_status = error.exit_status if isinstance(error, HubError) else 1
         lines = str(error).strip().splitlines() or [""]
-        message = str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {lines[0]}"
+        message = str(error) if isinstance(error, HubError) else redacted(f"{type(error).__name__}: {lines[0]}")
         failed = TrainResult("failed", str(run.path), duration_s=time.monotonic() - started, error=message)
         # torchrun's own status would be 1 whatever ours is
         _write(run, command, failed, loggers, exit_status=exit_status)

@@ -1,50 +1,55 @@
-"""A secret of the environment has no place in a config: everything in it is written to the run directory."""
+"""Secrets have no place in a config: everything in it is written to the run directory, and passed on to loggers."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from training_hub.errors import fault
+from training_hub.redaction import HIDDEN, NAMED, redacted, secret_in, variable_in
 
-_SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)S?$", re.IGNORECASE)
-_SHORTEST = 8
-_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/@:]*:[^/@]+@", re.IGNORECASE)
-_WAY = "give it by the environment, e.g. MLFLOW_TRACKING_PASSWORD"
-
-
-def secret_faults(config: Mapping[str, Any]) -> list[str]:
-    """Values that hold a secret of the environment, one line each; the secret itself is not shown."""
-    secrets = _of_environment()
-    return [
-        fault(key, "***", f"holds {name}, and would be written to the run directory", f"drop it, {name} is enough")
-        for key, text in _texts(config, "")
-        for name, value in secrets.items()
-        if value in text
-    ] + [
-        fault(key, "***", "holds a password, and would be written to the run directory", _WAY)
-        for key, text in _texts(config, "")
-        if _WITH_PASSWORD.match(text)
-    ]
+_RULE = "and would be written to the run directory"
+_WAY = "give it by the environment, e.g. HF_TOKEN or MLFLOW_TRACKING_PASSWORD"
 
 
-def redacted(text: str) -> str:
-    """The text without what is known to be secret: values of the environment, passwords in addresses."""
-    for value in sorted(_of_environment().values(), key=len, reverse=True):
-        text = text.replace(value, "***")
-    return _WITH_PASSWORD.sub("***@", text)
+def secret_faults(config: Mapping[str, Any], by_user: Collection[str], typed: Sequence[str] = ()) -> list[str]:
+    """What holds a secret, as a key or as a value, one line each; the secret itself is not shown.
+
+    config: resolved. by_user: the keys that the user set; the others may hold a word that is some variable's value as
+    well. typed: overrides, which are written too.
+    """
+    faults = [_fault(key, *found) for key, text in _texts(config, "") if (found := _found(key, text, by_user))]
+    return list(dict.fromkeys(faults)) or refusals(typed)
 
 
-def _of_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= _SHORTEST}
+def refusals(words: Iterable[str]) -> list[str]:
+    """The same for words of the command line."""
+    found = ((word, _secret(word, whole_words=True)) for word in words)
+    return [_fault(word.partition("=")[0], *secret) for word, secret in found if secret]
+
+
+def _found(key: str, text: str, by_user: Collection[str]) -> tuple[str, str] | None:
+    if text.strip() and any(map(NAMED.fullmatch, key.split("."))):
+        return "holds a password or a key", _WAY
+    whose = any(key == each or key.startswith(f"{each}.") for each in by_user)
+    return _secret(text, whose) or _secret(key, whose)
+
+
+def _secret(text: str, whole_words: bool) -> tuple[str, str] | None:
+    if variable := variable_in(text, whole_words):
+        return f"holds {variable}", f"drop it, {variable} is enough"
+    kind = secret_in(text)
+    return (f"holds {kind}", _WAY) if kind else None
+
+
+def _fault(key: str, what: str, way_out: str) -> str:
+    return fault(redacted(key), HIDDEN, f"{what}, {_RULE}", way_out)
 
 
 def _texts(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every text in a config, with its dotted path."""
-    if isinstance(node, str):
-        yield path, node
-    inner = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in inner:
-        yield from _texts(value, f"{path}.{key}" if path else str(key))
+    """Every text and number in a config with its dotted path; of what has neither, the path alone may tell."""
+    if isinstance(node, Mapping | list):
+        for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
+            yield from _texts(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, "" if node is None or isinstance(node, bool) else str(node)

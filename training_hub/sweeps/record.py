@@ -9,8 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from training_hub.config.secrets import refusals
 from training_hub.errors import ConfigError, fault
 from training_hub.provenance import command_line
+from training_hub.redaction import redacted
 from training_hub.sweep_dir import Job, SweepDir
 
 _WORDS = {0: "completed", 75: "interrupted", 130: "interrupted"}  # anything else: failed
@@ -32,6 +34,8 @@ def recorded(
     options: Mapping[str, str],
 ) -> Iterator[Record]:
     """Write the description of a sweep that begins or goes on, and its end. ConfigError where it goes on already."""
+    if faults := refusals([*overrides, *config_dirs]):
+        raise ConfigError(*faults)
     with directory.held() as alone:
         if not alone:
             way = "wait for its end, or choose another"
@@ -42,7 +46,7 @@ def recorded(
             options,
             status="running",
             started=_now(),
-            command=shlex.join(command_line()),
+            command=redacted(shlex.join(command_line())),
             folder=str(Path.cwd()),
             overrides=list(overrides),
             config_dirs=[str(Path(each).absolute()) for each in config_dirs],

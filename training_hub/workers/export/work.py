@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 from training_hub import checkpoints
 from training_hub.errors import ConfigError, fault
+from training_hub.redaction import redacted
 from training_hub.workers.export import card, interpolate, proof, whole
 
 Request = dict[str, Any]
@@ -47,7 +48,7 @@ def exported(request: Request, folder: Path) -> None:
     found.model.save_pretrained(folder, max_shard_size="5GB")
     found.tokenizer.save_pretrained(folder)
     origin = card.origin_of_run(request, found.told)
-    (folder / "README.md").write_text(card.card(Path(request["output_dir"]).name, origin, found.facts()))
+    (folder / "README.md").write_text(redacted(card.card(Path(request["output_dir"]).name, origin, found.facts())))
     print(f"saved: {found.facts()}", flush=True)
     print(proof.prove(folder, request, found.model), flush=True)
 
@@ -56,6 +57,6 @@ def interpolated(request: Request, folder: Path) -> None:
     """A mixture of two checkpoints."""
     facts = interpolate.write(request, folder)
     origin = card.origin_of_two(request)
-    (folder / "README.md").write_text(card.card(Path(request["output_dir"]).name, origin, facts))
+    (folder / "README.md").write_text(redacted(card.card(Path(request["output_dir"]).name, origin, facts)))
     print(f"saved: {facts}", flush=True)
     print(proof.prove(folder, request), flush=True)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training_hub.installed.locate import CLIENT, find_class
+from training_hub.redaction import redacted
 from training_hub.run import RunDir, write_atomically
 from training_hub.workers.loggers.base import Client, Facts, Row, facts
 
@@ -112,7 +113,7 @@ class Follower:
 
     def _say(self, error: Exception) -> None:
         lines = str(error).strip().splitlines() or [""]
-        text = f"{type(error).__name__}: {lines[0]}"
+        text = redacted(f"{type(error).__name__}: {lines[0]}")
         if text != self._state["error"]:
             print(f"logger {self.name}: {text}; the run goes on, and this is tried again", flush=True)
         self._remember(error=text)
