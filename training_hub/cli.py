@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
+from training_hub import telemetry, user
 from training_hub.errors import ConfigError, HubError, enumerate_names, nearest, suggestion
 
 VERBS = {
@@ -48,6 +49,8 @@ _HYDRAS = (_VALUED | _PLAIN) - {"--config-dir", "-cd", "--run", "-r"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Its exit status: 0; 1 the run failed; 2 wrong input; 75 or 130 stopped; 70 a bug of ours."""
+    telemetry.switch_off(os.environ)
+    user.complete(os.environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("TRAINING_HUB_DEBUG", "0") not in ("", "0")
     try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training_hub.user import home
+
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _PLAIN = ("F64", "F32", "F16", "BF16")  # what else a file may hold is packed
 _TWO_MOMENTS = ("adamw_torch", "adamw_torch_fused")  # for each trained weight, in its type
@@ -108,5 +110,6 @@ def folder_of(path: str) -> Path | None:
 
 def hub_cache(model_id: str) -> Path:
     """Where the hub's files of a model are kept on this machine, if they are."""
-    home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub") / f"models--{model_id.replace('/', '--')}"
+    caches = os.environ.get("XDG_CACHE_HOME") or home() / ".cache"
+    own = os.environ.get("HF_HOME") or Path(caches) / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(own) / "hub") / f"models--{model_id.replace('/', '--')}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
 import platform
@@ -16,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from training_hub import user
 from training_hub.machine import hardware
 from training_hub.redaction import redacted
 
@@ -39,7 +39,7 @@ def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping
         "machine": {
             "host": socket.gethostname(),
             "process": os.getpid(),
-            "user": getpass.getuser(),
+            "user": user.name(),
             "system": platform.platform(),
             "cores": hardware.cores(),
             "memory_gb": round(hardware.memory_gb(), 1),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from training_hub.errors import printable
 from training_hub.redaction import redacted
+from training_hub.user import home
 
 EXIT_STATUS = 70
 _LONGEST = 200
@@ -53,7 +54,7 @@ def _written(text: str) -> Path | None:
 
 
 def _folders() -> Iterator[Path]:
-    with suppress(RuntimeError):  # nobody's home
-        yield Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "training_hub"
+    with suppress(OSError):
+        yield Path(os.environ.get("XDG_STATE_HOME") or home() / ".local" / "state") / "training_hub"
     with suppress(OSError):
         yield Path(tempfile.gettempdir())

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+from training_hub import telemetry, user
 from training_hub.errors import HubError
 from training_hub.installed.locate import find_function
 from training_hub.machine.processes import end_with
@@ -33,6 +34,8 @@ def main(run_dir: str, *command: str) -> int:
     one_of_several = "TORCHELASTIC_RUN_ID" in os.environ
     if one_of_several:  # without torchrun nobody would end it
         end_with(os.getppid(), signal.SIGKILL)
+    telemetry.switch_off(os.environ)  # before any library is imported
+    user.complete(os.environ)
     run = RunDir(run_dir)
     config = run.read_config()
     started = time.monotonic()

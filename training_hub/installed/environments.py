@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from training_hub.user import home
+
 VARIABLE = "TRAINING_HUB_ENVS"
 
 
@@ -12,7 +14,7 @@ def folder() -> Path:
     """$TRAINING_HUB_ENVS, else `training_hub/envs` in $XDG_DATA_HOME or in ~/.local/share."""
     if given := os.environ.get(VARIABLE):
         return Path(given).expanduser().absolute()
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "training_hub" / "envs"
+    return Path(os.environ.get("XDG_DATA_HOME") or home() / ".local" / "share") / "training_hub" / "envs"
 
 
 def python_in(environment: Path) -> Path:

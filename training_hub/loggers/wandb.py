@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from training_hub.errors import fault
 from training_hub.loggers.base import Logger
 from training_hub.params import LoggerNode, Text, param
+from training_hub.user import home
 
 _KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 _CLOUD = "https://api.wandb.ai"
@@ -54,4 +55,4 @@ def _logged_in() -> bool:
 
 
 def _files() -> list[Path]:
-    return [Path("~/.netrc").expanduser(), Path("~/_netrc").expanduser()]
+    return [home() / ".netrc", home() / "_netrc"]

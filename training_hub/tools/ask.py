@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training_hub import telemetry, user
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.installed.interpreter import running
 
@@ -16,7 +18,7 @@ def ask(module: str, request: Mapping[str, Any], python: str | None) -> int:
 
     Ctrl-C reaches the process too: it cleans up before this one ends.
     """
-    with subprocess.Popen(running(python, module), stdin=subprocess.PIPE, text=True) as asked:
+    with subprocess.Popen(running(python, module), stdin=subprocess.PIPE, text=True, env=_environment()) as asked:
         try:
             asked.communicate(json.dumps(request))
         except KeyboardInterrupt:
@@ -28,7 +30,9 @@ def ask(module: str, request: Mapping[str, Any], python: str | None) -> int:
 def answer(module: str, request: Sequence[Any] | Mapping[str, Any], python: str | None) -> Any:
     """What one of this package's modules prints as JSON. ConfigError or RunFailed with what it says where it fails."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(running(python, module), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as asked:
+    with subprocess.Popen(
+        running(python, module), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=_environment()
+    ) as asked:
         try:
             printed, said = asked.communicate(json.dumps(request))
         except KeyboardInterrupt:
@@ -39,3 +43,10 @@ def answer(module: str, request: Sequence[Any] | Mapping[str, Any], python: str 
     if asked.returncode:
         raise RunFailed(f"{module}: failed\n" + "\n".join(said.strip().splitlines()[-12:]))
     return json.loads(printed)
+
+
+def _environment() -> dict[str, str]:
+    environment = dict(os.environ)
+    telemetry.switch_off(environment)
+    user.complete(environment)
+    return environment
