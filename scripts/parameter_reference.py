@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -19,7 +20,7 @@ from training_hub.config.choices import options
 from training_hub.config.compose import Composition
 from training_hub.config.groups import SEVERAL
 from training_hub.launchers.torchrun import INHERITED
-from training_hub.params import Params, SweepParams, aliases, unit
+from training_hub.params import Params, SweepParams, aliases, sections, unit
 from training_hub.tools.explain import text
 from training_hub.tools.help import default_text, type_text
 
@@ -67,8 +68,8 @@ def page() -> str:
     pairs = [(algorithm, backend) for algorithm in options("algorithm") for backend in options(f"recipe/{algorithm}")]
     composed = {pair: train.composed([f"algorithm={pair[0]}", f"backend={pair[1]}"]) for pair in pairs}
     any_pair = next(iter(composed.values()))
-    parts = [OPENING, "## Every algorithm\n", *_parameters(any_pair, Params, Params.model_fields)]
     firsts = {algorithm: composed[algorithm, backend] for algorithm, backend in reversed(pairs)}
+    parts = [OPENING, "## Every algorithm", *_shared(firsts)]
     for algorithm, first in sorted(firsts.items()):
         own = catalogue.algorithm_of(first).Params
         adapter = catalogue.adapter_of(first).Params
@@ -97,6 +98,32 @@ def page() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
+def _shared(firsts: Mapping[str, Composition]) -> list[str]:
+    """The parameters that every algorithm has, with the default of most, and beside it those of the others."""
+    defaults = dict(sorted(firsts.items()))
+    lines = []
+    for heading, names in sections(Params).items():
+        rows = []
+        for name in names:
+            found = {each: NOW.sub("DATE_TIME", default_text(defaults[each], name)) for each in defaults}
+            found = {each: value.replace(f"outputs/{each}/", "outputs/ALGORITHM/") for each, value in found.items()}
+            most = Counter(found.values()).most_common(1)[0][0]
+            others = "".join(f"; {each}: `{value}`" for each, value in found.items() if value != most)
+            rows.append((*_named(Params, name), (most if most == "required" else f"`{most}`") + others, _meaning(name)))
+        lines += [f"\n### {heading.capitalize()}\n", *_table(("parameter", "type", "default", "meaning"), rows)]
+    return lines
+
+
+def _named(owner: type[BaseModel], name: str) -> tuple[str, str]:
+    """A parameter's names, and its type."""
+    other = {own: alias for alias, own in aliases(owner).items()}
+    return f"`{name}`" + (f" (`{other[name]}`)" if name in other else ""), _kind(owner.model_fields[name])
+
+
+def _meaning(name: str) -> str:
+    return Params.model_fields[name].description or ""
+
+
 def _all_settings(any_pair: Composition, pairs: Sequence[Composition]) -> list[str]:
     schema = catalogue.schema_of(any_pair)
     lines = []
@@ -115,15 +142,11 @@ def _all_settings(any_pair: Composition, pairs: Sequence[Composition]) -> list[s
 
 
 def _parameters(composition: Composition, owner: type[BaseModel], names: Iterable[str]) -> list[str]:
-    other = {own: alias for alias, own in aliases(owner).items()}
     rows = []
     for name in names:
-        field = owner.model_fields[name]
-        shown = f"`{name}`" + (f" (`{other[name]}`)" if name in other else "")
         default = NOW.sub("DATE_TIME", default_text(composition, name))
-        rows.append(
-            (shown, _kind(field), default if default == "required" else f"`{default}`", field.description or "")
-        )
+        shown = default if default == "required" else f"`{default}`"
+        rows.append((*_named(owner, name), shown, owner.model_fields[name].description or ""))
     return _table(("parameter", "type", "default", "meaning"), rows)
 
 

@@ -15,22 +15,22 @@ from training_hub import telemetry, user
 from training_hub.errors import ConfigError, HubError, enumerate_names, nearest, suggestion
 
 VERBS = {
-    "train": "train (the default verb)",
-    "resume": "resume DIR: go on with the run or the sweep in that folder",
-    "explain": "show how every parameter reaches the backend, and where its value came from",
-    "plan": "show everything that train would do; nothing is run or written",
-    "estimate": "say what memory a run takes, without loading the model; time=true: how long it takes",
-    "validate": "prepare the data and show it: counts, lengths, first rows with the trained tokens highlighted",
-    "list": "algorithms, backends, which pairs exist, and what this machine has for them",
-    "export": "write a run's result as a plain model, adapters merged, with a model card; and prove that it speaks",
+    "train": "train; the default verb",
+    "resume": "resume DIR: resume the run or the sweep in that folder",
+    "explain": "show what each parameter becomes in the backend, and where its value came from",
+    "plan": "show everything that train would do; run and write nothing",
+    "estimate": "estimate the memory of a run without loading the model; time=true: also how long it takes",
+    "validate": "prepare the data and show it: counts, lengths, first rows with the trained tokens marked",
+    "list": "list algorithms, backends and their pairs, and what this machine has for them",
+    "export": "write a run's result as a plain model with a model card, adapters merged, and check it",
     "interpolate": "write a mixture of two checkpoints of one model",
-    "plot": "draw metrics of runs: of one, of several, or of a sweep",
-    "report": "write one page about runs: what differed, what came of it, curves, answers; --watch: serve it live",
+    "plot": "draw metrics of a run, of several, or of a sweep",
+    "report": "write one page that compares runs; --watch: serve it while they run",
     "doctor": "check this machine against what the chosen algorithm and backend need",
-    "status": "how runs stand, of a folder or of outputs/; a sweep's are those below its folder",
-    "cancel": "ask a run, or those of a sweep, to save and stop; --now: end them at once",
-    "logs": "the end of a run's log; -f: and what is added to it, -n 100: so many lines",
-    "env": "make an environment of its own for a backend (create), list them, remove one",
+    "status": "show the state of a run, of the runs below a folder, or of those in outputs/",
+    "cancel": "ask a run or a sweep to save and stop; --now: end it at once",
+    "logs": "show the end of a run's log; -f: follow it; -n 100: show so many lines",
+    "env": "create, list and remove environments for backends",
 }
 OF_RUNS = ("status", "cancel", "logs")
 # Verbs that take words first and then settings of their own, and the modules that have them.

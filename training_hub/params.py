@@ -21,15 +21,18 @@ def param(
     aliases: tuple[str, ...] = (),
     beside: tuple[str, ...] = (),
     may_change: bool = False,
+    section: str = "",
     **bounds: Any,
 ) -> Any:
     """Describe a parameter.
 
     aliases: its names elsewhere; beside: parameters without one of which it has no effect; bounds: as for pydantic's
     Field (gt, ge, lt, le). may_change: whether a run that goes on may have another value than it began with; it has no
-    part in what is learned from a step, rounding apart, or its content is compared instead (paths).
+    part in what is learned from a step, rounding apart, or its content is compared instead (paths). section: the
+    heading that this parameter and those after it stand under in `--help` and in the reference.
     """
     extra: dict[str, Any] = {"unit": unit, "aliases": list(aliases), "beside": list(beside), "may_change": may_change}
+    extra |= {"section": section} if section else {}
     return Field(description=meaning, json_schema_extra=extra, **bounds)
 
 
@@ -58,7 +61,10 @@ class Params(Checked):
     """What every algorithm has."""
 
     model_path: Text = param(
-        "model to start from: a folder in Hugging Face format, or an id on the hub", may_change=True, min_length=1
+        "model to start from: a folder in Hugging Face format, or an id on the hub",
+        may_change=True,
+        section="model, data and run directory",
+        min_length=1,
     )
     data_path: Text = param(
         "training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub",
@@ -79,7 +85,9 @@ class Params(Checked):
     trust_remote_code: bool = param("run Python code that comes with the model")
     strict: bool = param("refuse a run for which memory or disk are too small; false: warn", may_change=True)
 
-    num_epochs: float = param("passes over the training rows", unit="epochs", may_change=True, gt=0)
+    num_epochs: float = param(
+        "passes over the training rows", unit="epochs", may_change=True, section="length and batch", gt=0
+    )
     max_steps: int | None = param(
         "stop after so many steps, whatever num_epochs says", unit="steps", may_change=True, gt=0
     )
@@ -95,7 +103,7 @@ class Params(Checked):
         "lay the rows of a step end to end instead of padding them; changes speed, never the loss", may_change=True
     )
 
-    lr: float = param("peak learning rate", aliases=("learning_rate",), gt=0)
+    lr: float = param("peak learning rate", aliases=("learning_rate",), section="optimizer", gt=0)
     lr_scheduler: Text = param("course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup")
     lr_scheduler_kwargs: dict[str, Any] = param("further arguments of the scheduler")
     warmup_steps: int = param("steps over which the learning rate rises from 0", unit="steps", ge=0)
@@ -109,7 +117,9 @@ class Params(Checked):
         "recompute activations instead of keeping them: less memory, a third more work", may_change=True
     )
 
-    logging_steps: int = param("steps between two rows of metrics", unit="steps", may_change=True, gt=0)
+    logging_steps: int = param(
+        "steps between two rows of metrics", "steps", may_change=True, section="metrics and checkpoints", gt=0
+    )
     eval_steps: int | None = param(
         "steps between two evaluations; null: only before and after", unit="steps", may_change=True, gt=0
     )
@@ -221,6 +231,16 @@ def unit(field: FieldInfo) -> str:
 def beside(field: FieldInfo) -> list[str]:
     """Parameters without one of which this one has no effect; [] where it always has one."""
     return list(_extra(field).get("beside", ()))
+
+
+def sections(owner: type[BaseModel]) -> dict[str, list[str]]:
+    """An owner's parameters by the heading that they stand under; "" for those before the first one."""
+    found: dict[str, list[str]] = {}
+    heading = ""
+    for name, field in owner.model_fields.items():
+        heading = str(_extra(field).get("section", heading))
+        found.setdefault(heading, []).append(name)
+    return found
 
 
 def names_in_python(owner: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -12,8 +13,11 @@ from training_hub import catalogue, train
 from training_hub.config.choices import options
 from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS
-from training_hub.params import Params, unit
-from training_hub.tools.explain import table, text
+from training_hub.params import Params, sections, unit
+from training_hub.tools.explain import text
+
+_WIDTH = 100
+_NAMES = 26  # columns of the names; a longer one has a line of its own
 
 USAGE = """\
 usage: python -m training_hub [VERB] [NAME=VALUE ...] [-m]      (or: training-hub ...)
@@ -22,14 +26,16 @@ usage: python -m training_hub [VERB] [NAME=VALUE ...] [-m]      (or: training-hu
   python -m training_hub plan experiment=quickstart
   python -m training_hub -m lr=1e-5,5e-5 seed=1,2 ...
 """
-FLAGS = """\
-flags
-  -m                     every combination of comma-separated values, one run each; jobs=N of them at a time
-  --cfg job [--resolve]  print the composed config
-  --config-dir DIR       a folder with config groups of your own, e.g. DIR/experiment/mine.yaml
-  --info ...             how Hydra composed it: defaults, defaults-tree, searchpath, plugins
-  --debug                show the traceback of an error
-  --version, --hydra-help, -sc install=bash (tab completion for the script training-hub)"""
+FLAGS = {
+    "-m": "run every combination of comma-separated values; jobs=N: so many at a time",
+    "--cfg job [--resolve]": "print the composed config",
+    "--config-dir DIR": "add a folder with config groups of your own, such as DIR/experiment/mine.yaml",
+    "--info ...": "show how the config is composed: defaults, defaults-tree, searchpath, plugins",
+    "--debug": "show the traceback of an error",
+    "-sc install=bash": "install tab completion for the script training-hub",
+    "--version": "print the version",
+    "--hydra-help": "print Hydra's own help",
+}
 
 
 def help_text(verbs: Mapping[str, str], overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
@@ -46,13 +52,13 @@ def help_text(verbs: Mapping[str, str], overrides: Sequence[str], folders: Seque
         [
             USAGE,
             "verbs",
-            *(f"  {name:<10}{meaning}" for name, meaning in verbs.items()),
+            *(line for name, meaning in verbs.items() for line in _entry(name, meaning, 15)),
             "",
             "choices (GROUP=OPTION)",
-            *(f"  {group:<12}{', '.join(options(group))}" for group in sorted(GROUPS - {"recipe"})),
+            *(line for group in sorted(GROUPS - {"recipe"}) for line in _entry(group, ", ".join(options(group)), 15)),
             "",
-            "parameters of every algorithm",
-            *_parameters(composition, Params, list(Params.model_fields)),
+            f"parameters, with the defaults of algorithm={choices['algorithm']}",
+            *_shared(composition),
             "",
             f"parameters of algorithm={choices['algorithm']}",
             *_parameters(composition, own, names),
@@ -63,21 +69,43 @@ def help_text(verbs: Mapping[str, str], overrides: Sequence[str], folders: Seque
             f"parameters of launcher={choices['launcher']}",
             *_parameters(composition, launcher.Params, list(launcher.Params.model_fields)),
             "",
-            f"any argument of {composition.cfg.recipe.get('_target_')} is recipe.NAME=VALUE; "
-            "see also model.*, data.*, backend.* in --cfg job",
+            *textwrap.wrap(
+                f"Set any argument of {composition.cfg.recipe.get('_target_')} with recipe.NAME=VALUE. "
+                "Settings of the groups, such as data.too_long, are listed by --cfg job.",
+                _WIDTH,
+            ),
             "",
-            FLAGS,
+            "flags",
+            *(line for flag, meaning in FLAGS.items() for line in _entry(flag, meaning, _NAMES)),
         ]
     )
 
 
+def _shared(composition: Composition) -> list[str]:
+    """The parameters of every algorithm, under their headings."""
+    lines: list[str] = []
+    for heading, names in sections(Params).items():
+        lines += ["", f" {heading}", *_parameters(composition, Params, names)]
+    return lines[1:]
+
+
 def _parameters(composition: Composition, owner: type[BaseModel], names: list[str]) -> list[str]:
-    rows = []
+    lines = []
     for name in names:
         field = owner.model_fields[name]
         kind = type_text(field.annotation) + (f", {unit(field)}" if unit(field) else "")
-        rows.append((f"  {name}", default_text(composition, name), kind, field.description or ""))
-    return table(rows)
+        default = default_text(composition, name)
+        shown = default if default == "required" else f"default {default}"
+        lines += _entry(name, f"{field.description} ({kind}; {shown})", _NAMES)
+    return lines
+
+
+def _entry(name: str, meaning: str, column: int) -> list[str]:
+    """A name and what it means, wrapped; the meaning begins at a column."""
+    wrapped = textwrap.wrap(meaning, _WIDTH - column, break_long_words=False, break_on_hyphens=False)
+    first, *rest = wrapped or [""]
+    beside = [f"  {name:<{column - 2}}{first}"] if len(name) < column - 2 else [f"  {name}", " " * column + first]
+    return [*beside, *(" " * column + line for line in rest)]
 
 
 def default_text(composition: Composition, name: str) -> str:
