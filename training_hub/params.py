@@ -11,7 +11,7 @@ import os
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 
@@ -43,7 +43,26 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+def _whole(text: str) -> str:
+    """Half of a character, as a name that is not UTF-8 has it, cannot be written to a file."""
+    if any("\ud800" <= each <= "\udfff" for each in text):
+        raise ValueError("is not valid UTF-8")
+    return text
+
+
+def _possible(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("holds a NUL byte, which no path can")
+    if any(len(os.fsencode(each)) > LONGEST_NAME for each in path.split("/")):
+        raise ValueError(f"a name in a path has at most {LONGEST_NAME} bytes")
+    if len(os.fsencode(os.path.abspath(path))) > LONGEST_PATH:  # noqa: PTH100  nothing is looked up
+        raise ValueError(f"a path has at most {LONGEST_PATH:,} bytes")
+    return path
+
+
+LONGEST_NAME, LONGEST_PATH = 255, 4000  # bytes; Linux takes 4,095, less the names of what is written there
+Text = Annotated[str, BeforeValidator(_as_text), AfterValidator(_whole)]
+Place = Annotated[Text, AfterValidator(_possible)]  # a path, or what could be one
 
 
 class Checked(BaseModel):
@@ -60,24 +79,24 @@ class Checked(BaseModel):
 class Params(Checked):
     """What every algorithm has."""
 
-    model_path: Text = param(
+    model_path: Place = param(
         "model to start from: a folder in Hugging Face format, or an id on the hub",
         may_change=True,
         section="model, data and run directory",
         min_length=1,
     )
-    data_path: Text = param(
+    data_path: Place = param(
         "training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub",
         may_change=True,
         min_length=1,
     )
-    eval_data_path: Text | None = param(
+    eval_data_path: Place | None = param(
         "held-out rows: their loss is measured before, after and every eval_steps", may_change=True
     )
     eval_fraction: float = param("share of the training rows that is held out instead", ge=0, lt=1)
-    output_dir: Text = param("the run directory", aliases=("ckpt_output_dir",), may_change=True)
+    output_dir: Place = param("the run directory", aliases=("ckpt_output_dir",), may_change=True)
     overwrite: bool = param("start anew where output_dir already holds a run", may_change=True)
-    resume: bool | Text = param(
+    resume: bool | Place = param(
         "never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must: go on, or "
         "fail; a path: go on from that run or checkpoint. true is auto, false never",
         may_change=True,
@@ -173,7 +192,7 @@ class BackendNode(Checked):
 
     target: Text = Field(alias="_target_", description="the class")
     worker: Text = param("function that a worker process calls: module.function", may_change=True)
-    python: Text | None = param(
+    python: Place | None = param(
         "interpreter that runs the worker; null: the one that runs this program", may_change=True
     )
     requires: list[Text] = param("distributions that must be installed, with versions", may_change=True)
@@ -183,7 +202,7 @@ class BackendNode(Checked):
 class ModelNode(Checked):
     """`model`: how transformers loads the model."""
 
-    path: Text = param("a folder, or an id on the hub")
+    path: Place = param("a folder, or an id on the hub")
     revision: Text | None = param("branch, tag or commit on the hub")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = param("type of the weights while training")
     attn_implementation: Text = param("auto, sdpa, eager, flash_attention_2, ...")
@@ -262,6 +281,13 @@ def bare(annotation: Any) -> Any:
     if get_origin(annotation) is list:
         return list[bare(get_args(annotation)[0])]  # type: ignore[misc]
     return annotation
+
+
+def takes_text(annotation: Any) -> bool:
+    """Whether a type is text, or a list of texts, and no number."""
+    kind = bare(annotation)
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return bool({str, list[str]} & {*kinds}) and not {int, float} & {*kinds}
 
 
 def _plain(annotation: Any) -> type:

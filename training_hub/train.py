@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from training_hub import catalogue, checkpoints, provenance, resume
 from training_hub.config import hooks
-from training_hub.config.check import check_and_resolve
+from training_hub.config.check import check_and_resolve, faulty_keys
 from training_hub.config.compose import Composition, compose
 from training_hub.config.groups import GROUPS
 from training_hub.config.origin import user_keys
@@ -27,7 +27,7 @@ from training_hub.config.preflight import preflight, sound_checks
 from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain
-from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, subject, suggestion
+from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, suggestion
 from training_hub.installed import trust
 from training_hub.machine import hardware
 from training_hub.machine.processes import how_it_ended
@@ -77,17 +77,16 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     faults, config = check_and_resolve(composition, catalogue.schema_of(composition))
     launcher = catalogue.launcher_of(composition)
     algorithm, backend_name = composition.choices["algorithm"], composition.choices["backend"]
-    faulty = {subject(text) for text in faults}
+    faulty = faulty_keys(composition, faults)
     faults += secret_faults(config, user_keys(composition), composition.overrides)
     backend, adapter = catalogue.backend_of(composition), catalogue.adapter_of(composition)
     faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
-    if not faulty & {"adapter", "backend", *adapter.Params.model_fields}:
-        faults += adapter.check(config)
     faults += sound_checks(
         config,
         faulty,
         (
-            (("callbacks", "backend", "data"), lambda: list(hooks.faults(config, backend))),
+            (("backend.python",), lambda: adapter.check(config)),
+            (("callbacks.*", "backend.python", "data"), lambda: list(hooks.faults(config, backend))),
             (("logger",), lambda: catalogue.logger_faults(composition, config)),
         ),
     )

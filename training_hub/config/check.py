@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from training_hub.config.compose import Composition
+from training_hub.config.hanging import hanging
 from training_hub.config.origin import place_of, references, shown, user_keys
 from training_hub.config.schema import Schema
 from training_hub.config.unknown import deleted, derived, owned, unknown
-from training_hub.config.values import Entries, dependent, root_values, wrong_nodes, wrong_values
-from training_hub.errors import enumerate_names, fault, subject
+from training_hub.config.values import Entries, root_values, spell, wrong_nodes, wrong_values
+from training_hub.errors import enumerate_names, fault
 from training_hub.params import beside
 
 
 def check(composition: Composition, schema: Schema, allow_missing: bool = False) -> list[str]:
     """Every fault, one line each, in the project's grammar; [] for a sound config."""
-    return _faults(composition, schema, Entries(composition.cfg), allow_missing)
+    return _faults(composition, schema, _entries(composition, schema), allow_missing)
 
 
 def check_and_resolve(
     composition: Composition, schema: Schema, allow_missing: bool = False
 ) -> tuple[list[str], dict[str, Any]]:
     """Every fault, and the config as plain dicts and lists; entries that cannot be resolved are left out of it."""
-    entries = Entries(composition.cfg)
+    entries = _entries(composition, schema)
     faults = _faults(composition, schema, entries, allow_missing)
     with composition.resolving():
         return faults, entries.config()
+
+
+def faulty_keys(composition: Composition, faults: Iterable[str]) -> set[str]:
+    """The keys that faults speak of, dotted, and all that hang on one of them."""
+    named = [re.split(r"[=:]", text, maxsplit=1)[0] for text in faults]
+    return hanging(composition.cfg, {key.strip() for each in named for key in each.split(",")})
+
+
+def _entries(composition: Composition, schema: Schema) -> Entries:
+    texts = schema.texts()
+    spell(composition.cfg, composition.typed.values, texts)
+    return Entries(composition.cfg, texts)
 
 
 def _faults(composition: Composition, schema: Schema, entries: Entries, allow_missing: bool) -> list[str]:
@@ -44,8 +58,8 @@ def _faults(composition: Composition, schema: Schema, entries: Entries, allow_mi
     with composition.resolving() as cfg:
         values, wrong = root_values(cfg, schema, entries)
         wrong += [text for owner in schema.params for text in wrong_values(owner, values, "")]
-        faulty = schema.parameters() - values.keys() | {subject(text) for text in wrong}
-        wrong += wrong_nodes(cfg, composition, schema, dependent(cfg, faulty), entries)
+        faulty = schema.parameters() - values.keys() | faulty_keys(composition, wrong)
+        wrong += wrong_nodes(cfg, composition, schema, hanging(cfg, faulty), entries)
     return faults + wrong + (doubled(composition) or unused(composition, schema) or idle(composition, schema, values))
 
 

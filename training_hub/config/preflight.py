@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.config.choices import lock_of
+from training_hub.config.hanging import is_sound, is_whole
 from training_hub.config.room import too_full
 from training_hub.config.weights import weight_faults
 from training_hub.data.check import check as check_data
@@ -38,7 +39,8 @@ def preflight(
 ) -> list[str]:
     """Every fault, one line each; [] where the run can start.
 
-    config: resolved as far as it can be. faulty: keys with faults of their own; a check that reads one is left out.
+    config: resolved as far as it can be. faulty: keys with faults of their own, and those that hang on one; a check
+    that reads one is left out.
     alternatives: backends of the algorithm that need no GPU. launcher: its class.
     """
     faults = inputs(config, faulty) + sound_checks(
@@ -48,15 +50,18 @@ def preflight(
             (("output_dir", "overwrite", "resume", "model.path"), lambda: _output(config)),
             (("launcher", *launcher.Params.model_fields), lambda: launcher.check(config["launcher"])),
             (("backend", "launcher"), lambda: _gpu(config, backend_name, alternatives, launcher)),
-            (("backend",), lambda: _interpreter(config["backend"]["python"])),
+            (("backend.python",), lambda: _interpreter(config["backend"]["python"])),
         ),
     )
     return faults + sound_checks(
         config,
         {*faulty, *(text.partition("=")[0] for text in faults if text.startswith("backend.python="))},
         (
-            (("backend", "logger"), lambda: _libraries(config, backend_name)),
-            (("backend", "recipe", "model", "data", "launcher", "logger"), lambda: check_backend(config)),
+            (("backend.python", "backend.requires", "logger"), lambda: _libraries(config, backend_name)),
+            (
+                ("backend.python", "recipe._target_", "model", "data", "launcher", "logger"),
+                lambda: check_backend(config),
+            ),
         ),
     )
 
@@ -64,9 +69,9 @@ def preflight(
 def inputs(config: Mapping[str, Any], faulty: Collection[str]) -> list[str]:
     """Faults of what a run reads: the model and the data."""
     checks = (
-        (("model.path", "model_path"), lambda: model_faults(config["model"])),
-        (("data", "data_path", "eval_data_path"), lambda: check_data(dict(config["data"]))),
-        (("data", "data_path", "eval_data_path", "model.path", "model_path"), lambda: _template(config)),
+        (("model.path",), lambda: model_faults(config["model"])),
+        (("data.path", "data.eval_path"), lambda: check_data(dict(config["data"]))),
+        (("data.path", "data.eval_path", "model.path"), lambda: _template(config)),
         (("data.cache_dir",), lambda: _cache(config["data"])),
     )
     return sound_checks(config, faulty, checks)
@@ -95,13 +100,34 @@ def how_to_install(missing: Sequence[str], python: str | None, backend_name: str
 
 
 def sound_checks(config: Mapping[str, Any], faulty: Collection[str], checks: Sequence[_Check]) -> list[str]:
-    """What those checks find whose entries are there and have no faults of their own."""
+    """What those checks find whose entries are there and have no faults of their own.
 
-    def sound(needed: str) -> bool:
-        broken = any(key == needed or key.startswith(f"{needed}.") for key in faulty)
-        return needed.split(".")[0] in config and not broken
+    An entry may have a fault inside it: what the check says of the rest counts.
+    """
+    return [
+        text
+        for needs, found in checks
+        if all(needed.split(".")[0] in config and _fit(needed, faulty) for needed in needs)
+        for text in _found(found, faulty)
+    ]
 
-    return [text for needs, found in checks if all(map(sound, needs)) for text in found()]
+
+def _fit(needed: str, faulty: Collection[str]) -> bool:
+    """Whether a check may read an entry: `data` with faults inside it, `callbacks.*` without any."""
+    node = needed.removesuffix(".*")
+    return is_sound(needed, faulty) if node == needed else is_whole(node, faulty)
+
+
+def _found(check: Callable[[], list[str]], faulty: Collection[str]) -> list[str]:
+    """The faults that a check finds; none where it stumbles over a value that has a fault of its own."""
+    try:
+        return check()
+    except ConfigError as error:
+        return list(error.faults)
+    except Exception:
+        if faulty:
+            return []
+        raise
 
 
 def model_faults(node: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
+from training_hub.params import takes_text
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -30,3 +32,13 @@ class Schema:
     def parameters(self) -> set[str]:
         """Names of the root parameters."""
         return {name for owner in self.params for name in owner.model_fields}
+
+    def texts(self) -> set[str]:
+        """Dotted keys whose values are texts, or lists of them."""
+        owners = [("", each) for each in self.params] + [(f"{path}.", each) for path, each in self.nodes.items()]
+        return {
+            f"{prefix}{field.alias or name}"
+            for prefix, owner in owners
+            for name, field in owner.model_fields.items()
+            if takes_text(field.annotation)
+        }

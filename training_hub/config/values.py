@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from training_hub.config.compose import Composition
-from training_hub.config.origin import references, user_keys
+from training_hub.config.hanging import is_whole
+from training_hub.config.origin import user_keys
 from training_hub.config.schema import Schema
 from training_hub.errors import ConfigError, fault
 
@@ -25,10 +26,14 @@ def _resolution_fault(key: str, error: Exception) -> str:
 
 
 class Entries:
-    """The entries of a config, each resolved once; to be asked while its composition is `resolving`."""
+    """The entries of a config, each resolved once; to be asked while its composition is `resolving`.
 
-    def __init__(self, cfg: DictConfig) -> None:
+    texts: keys whose values are texts, so that a number there stands for its digits: `output_dir=5`.
+    """
+
+    def __init__(self, cfg: DictConfig, texts: Collection[str] = ()) -> None:
         self._cfg = cfg
+        self._texts = frozenset(texts)
         self._nodes: dict[str, Any] = {"": cfg}
         self._known: dict[tuple[str, str], Any] = {}
 
@@ -37,8 +42,16 @@ class Entries:
         if path not in self._nodes:
             self._nodes[path] = OmegaConf.select(self._cfg, path)
         if (path, key) not in self._known:
-            self._known[path, key] = plain(self._nodes[path][key])
+            found = plain(self._nodes[path][key])
+            self._known[path, key] = self._with_texts(found, f"{path}.{key}" if path else key)
         return self._known[path, key]
+
+    def _with_texts(self, value: Any, key: str) -> Any:
+        if key in self._texts:
+            return as_text(value)
+        if isinstance(value, dict):
+            return {inner: self._with_texts(each, f"{key}.{inner}") for inner, each in value.items()}
+        return value
 
     def config(self) -> dict[str, Any]:
         """The config as plain dicts and lists; entries that cannot be resolved are left out."""
@@ -74,6 +87,24 @@ def plain(value: Any) -> Any:
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
+def as_text(value: Any) -> Any:
+    """A number as text, also in a list; anything else as it is."""
+    if isinstance(value, list):
+        return [as_text(each) for each in value]
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def spell(cfg: DictConfig, typed: Mapping[str, str], texts: Set[str]) -> None:
+    """Put what was typed in place of a number where a text is wanted: `model_path=1e5` is a folder of that name."""
+    for key in texts & typed.keys():
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(cfg, parent) if parent else cfg
+        inner = node._get_node(name) if isinstance(node, DictConfig) else None
+        value = inner._value() if inner is not None else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            node[name] = typed[key].strip()
+
+
 def wrong_values(owner: type[BaseModel], values: Mapping[str, Any], prefix: str) -> list[str]:
     """Wrong types and bounds of one owner's values."""
     names = {(each.alias or name) for name, each in owner.model_fields.items()}
@@ -98,6 +129,7 @@ def _rule(message: str) -> str:
         return "is empty"
     if message.startswith("List should have at least 1 item"):
         return "must have at least 1 item"
+    message = message.removeprefix("Value error, ")
     text = message.replace("Input should be", "must be").replace("a valid integer", "a whole number")
     text = text.replace("a valid number", "a number").replace("a valid string", "text")
     return text.replace("a valid boolean", "true or false").replace("a valid list", "a list, e.g. [a,b]")
@@ -108,7 +140,7 @@ def wrong_nodes(
 ) -> list[str]:
     """Wrong values in the config groups' nodes, and interpolations that cannot be resolved.
 
-    faulty: root parameters that have a fault of their own; what hangs on them is not judged.
+    faulty: keys that have a fault of their own or hang on one; they are not judged.
     """
     faults: list[str] = []
     for path in dict.fromkeys([*schema.nodes, *schema.libraries]):
@@ -116,7 +148,7 @@ def wrong_nodes(
         if not isinstance(node, DictConfig):
             continue
         for key in map(str, node):
-            if not faulty or not references(node._get_node(key)) & faulty:
+            if is_whole(f"{path}.{key}", faulty):
                 try:
                     values[key] = entries.value(path, key)
                 except OmegaConfBaseException as error:
@@ -145,15 +177,3 @@ def _wrong_arguments(
         if not fits and not (value is None and "None" in plain):
             faults.append(fault(key, composition.typed.values.get(key, value), f"the library wants {annotation}"))
     return faults
-
-
-def dependent(cfg: DictConfig, faulty: set[str]) -> set[str]:
-    """Root keys whose value hangs on a faulty one, through nodes of the root as well."""
-    hanging = set(faulty)
-    if not hanging:
-        return hanging
-    while more := {str(key) for key in cfg if references(cfg._get_node(key)) & hanging} - hanging:
-        hanging |= {key for key in more if not isinstance(cfg._get_node(key), DictConfig)}
-        if not any(not isinstance(cfg._get_node(key), DictConfig) for key in more):
-            break
-    return hanging | {node for node in ("launcher", "model") if references(cfg._get_node(node)) & hanging}

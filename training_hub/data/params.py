@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from training_hub.params import Checked, Text, param
+from training_hub.params import Checked, Place, Text, param
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function", "ipython"]
 Column = Annotated[Text, Field(min_length=1)]
@@ -23,7 +23,7 @@ class DataParams(Checked):
         "a row with unmask=true trains every role but the system"
     )
     too_long: Literal["truncate", "drop", "error"] = param("what happens to a row of more than max_seq_len tokens")
-    chat_template: Text | None = param("Jinja file to use instead of the model's own chat template")
+    chat_template: Place | None = param("Jinja file to use instead of the model's own chat template")
     messages_column: Column = param("column that holds the conversation")
     document_column: Column = param("column that holds a document's text")
     block_size: int | None = param(
@@ -32,7 +32,7 @@ class DataParams(Checked):
         gt=1,
     )
     num_proc: int | None = param("cores to prepare the data with; null: all", unit="cores", may_change=True, gt=0)
-    cache_dir: Text | None = param(
+    cache_dir: Place | None = param(
         "where prepared data is kept; null: training_hub/data in $XDG_CACHE_HOME or ~/.cache", may_change=True
     )
 
@@ -40,8 +40,8 @@ class DataParams(Checked):
 class DataNode(DataParams):
     """The whole `data` node: its own settings, and the parameters of the algorithm that reach it."""
 
-    path: Text = param("training rows")
-    eval_path: Text | None = param("held-out rows")
+    path: Place = param("training rows")
+    eval_path: Place | None = param("held-out rows")
     eval_fraction: float = param("share of the training rows that is held out", ge=0, lt=1)
     accepts: list[Text] = param("formats that the algorithm learns from")
     max_seq_len: int = param("longest row", unit="tokens", gt=1)

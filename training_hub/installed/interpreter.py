@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 
 from training_hub.errors import ConfigError, fault
 from training_hub.installed import trust
@@ -69,7 +69,7 @@ def too_old(python: str | None) -> list[str]:
 
 def missing_requirements(requires: Sequence[str], python: str | None = None) -> list[str]:
     """Requirements that an interpreter's environment does not meet, with what is there: `trl>=1.16 (0.9 is here)`."""
-    wanted = [Requirement(text) for text in requires]
+    wanted = [_requirement(text) for text in requires]
     installed = versions([each.name for each in wanted], python)
     missing = []
     for each in wanted:
@@ -79,6 +79,14 @@ def missing_requirements(requires: Sequence[str], python: str | None = None) -> 
         elif not each.specifier.contains(version, prereleases=True):
             missing.append(f"{each} ({version} is installed)")
     return missing
+
+
+def _requirement(text: object) -> Requirement:
+    try:
+        return Requirement(str(text))
+    except InvalidRequirement:
+        way = "write NAME or 'NAME>=VERSION'"
+        raise ConfigError(fault("backend.requires", text, "names no distribution", way)) from None
 
 
 def install_command(missing: Sequence[str], python: str | None) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training_hub import catalogue, train
-from training_hub.config.check import check_and_resolve
+from training_hub.config.check import check_and_resolve, faulty_keys
+from training_hub.config.hanging import is_sound
 from training_hub.config.preflight import inputs
-from training_hub.errors import ConfigError, enumerate_names, fault, subject
+from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.tools.ask import ask
 
@@ -34,9 +35,9 @@ def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
     faults, config = check_and_resolve(composition, catalogue.schema_of(composition), allow_missing=True)
     absent = [name for name in ("model_path", "data_path") if name not in config]
     faults += [f"{name}: required parameter is missing; add {name}=..." for name in absent]
-    faults += inputs(config, {subject(text) for text in faults})
+    faults += inputs(config, faulty_keys(composition, faults))
     faults += _picture(asked[_PLOT]) if _PLOT in asked else []
-    if "backend" not in {subject(text) for text in faults}:
+    if is_sound("backend.python", faulty_keys(composition, faults)) and "backend" in config:
         faults += _libraries(config["backend"]["python"], composition.choices["backend"])
     if faults:
         raise ConfigError(*(composition.as_typed(text) for text in faults))

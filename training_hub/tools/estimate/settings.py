@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from training_hub import catalogue, train
-from training_hub.config.check import check_and_resolve, missing_parameters
+from training_hub.config.check import check_and_resolve, faulty_keys, missing_parameters
 from training_hub.config.compose import Composition
 from training_hub.config.preflight import how_to_install, inputs
-from training_hub.errors import ConfigError, enumerate_names, fault, subject
+from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.params import Checked, param
 from training_hub.tools import words
@@ -47,7 +47,7 @@ def configured(overrides: Sequence[str], folders: Sequence[str] = ()) -> tuple[C
     if without_rows:
         composition.cfg.data_path = ""
     faults, config = check_and_resolve(composition, catalogue.schema_of(composition))
-    faults += inputs(config, {subject(text) for text in faults})
+    faults += inputs(config, faulty_keys(composition, faults))
     if without_rows:
         faults = [text for text in faults if not text.startswith(_NO_ROWS)]
     if "backend" in config and (missing := missing_requirements(_NEEDS, config["backend"]["python"])):

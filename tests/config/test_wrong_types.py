@@ -1,0 +1,84 @@
+"""A value of the wrong type is a fault of its own, and no check that reads it stumbles over it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from training_hub import train
+from training_hub.config.hanging import hanging, is_sound, is_whole
+from training_hub.errors import ConfigError
+from training_hub.machine import hardware
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with a model and rows, on a machine without a GPU."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    turns = [{"role": "user", "content": "How many legs?"}, {"role": "assistant", "content": "Eight."}]
+    (tmp_path / "rows.jsonl").write_text(f"{json.dumps({'messages': turns})}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hardware, "gpus", list)
+
+
+def faults(*words: str) -> list[str]:
+    try:
+        train.plan(train.composed(["model_path=model", "data_path=rows.jsonl", *words]))
+    except ConfigError as error:
+        return list(error.faults)
+    return []
+
+
+@pytest.mark.parametrize(
+    ("word", "fault"),
+    [
+        ("model_path=null", "model_path=null: must be text"),
+        ("model_path=[a]", "model_path=['a']: must be text"),
+        ("data_path={a:1}", "data_path={'a': 1}: must be text"),
+        ("output_dir=true", "output_dir=true: must be text"),
+        ('block_size="5"', "block_size=5: must be a whole number"),
+        ("data.chat_template=[a]", "data.chat_template=['a']: must be text"),
+        ("data.cache_dir=[a]", "data.cache_dir=['a']: must be text"),
+        ("backend.python=[a]", "backend.python=['a']: must be text"),
+        ("backend.requires=['a b c']", "backend.requires=a b c: names no distribution; write NAME or 'NAME>=VERSION'"),
+        ('model_path="a\x00b"', r"model_path=a\x00b: holds a NUL byte, which no path can"),
+        (f"output_dir={'x' * 256}", f"output_dir={'x' * 256}: a name in a path has at most 255 bytes"),
+        (f"output_dir='{'ü' * 128}'", f"output_dir={'ü' * 128}: a name in a path has at most 255 bytes"),
+    ],
+)
+def test_a_wrong_value_is_its_own_fault_and_no_other(word: str, fault: str) -> None:
+    assert faults(word) == [fault]
+
+
+def test_a_path_that_is_too_long_is_a_fault() -> None:
+    [text] = faults(f"data_path={'a/' * 2500}")
+    assert text.endswith(": a path has at most 4,000 bytes")
+
+
+@pytest.mark.parametrize("number", ["5", "1_000", "1e5", "0.50"])
+def test_a_number_names_a_folder_as_it_was_typed(number: str) -> None:
+    assert faults(f"model_path={number}")[0].startswith(f"model_path={number}: no such folder")
+    plan = train.plan(train.composed(["model_path=model", "data_path=rows.jsonl", f"output_dir={number}"]))
+    assert plan.config["output_dir"] == number
+
+
+def test_a_faulty_value_hides_no_fault_of_another() -> None:
+    found = faults("lr=much", "lr_scheduler=cosin", "seed=x", "data_path=nowhere.jsonl")
+    assert {text.partition("=")[0] for text in found} == {"lr", "lr_scheduler", "seed", "data_path"}
+
+
+def test_what_refers_to_a_faulty_value_hangs_on_it() -> None:
+    cfg = train.composed(["model_path=model"]).cfg
+    assert "recipe.learning_rate" in hanging(cfg, ["lr"])
+    assert "launcher.world_size" in hanging(cfg, ["nproc_per_node"])  # by launcher.nproc_per_node
+    assert "backend.python" in hanging(cfg, ["backend.requires"])  # by a relative reference
+    assert hanging(cfg, []) == set()
+
+
+def test_a_node_with_a_fault_inside_is_sound_and_not_whole() -> None:
+    assert is_sound("data", {"data.seed"})
+    assert not is_whole("data", {"data.seed"})
+    assert not is_sound("data.seed", {"data"})
