@@ -19,10 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from training_hub import moving
 from training_hub.errors import RunFailed
+from training_hub.moving import move
 from training_hub.run import RunDir, write_atomically
 
 SEAL = "checkpoint.json"
+_TELLING = (SEAL, "config.json", "adapter_config.json")  # what has one of these is a checkpoint, or a model
 _NAME = re.compile(r"checkpoint-(\d+)")
 _PART = 2**26  # bytes of a file that are hashed at a time, beside others
 _THREADS = 8
@@ -133,7 +136,7 @@ def publish(unfinished: Path, place: Path) -> None:
     make_readable(unfinished)
     if place.exists():
         remove(place)
-    unfinished.rename(place)
+    move(unfinished, place)
     sync(place.parent)
     unfinished.parent.rmdir()
 
@@ -161,11 +164,8 @@ def prune(run: RunDir, keep: int | None, spared: Collection[Path] = ()) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder so that it is never seen in part under its name."""
-    doomed = path.with_name(f".removed-{path.name}")
-    shutil.rmtree(doomed, ignore_errors=True)
-    path.rename(doomed)
-    shutil.rmtree(doomed)
+    """Remove a checkpoint or a model so that it is never taken for whole."""
+    moving.remove(path, _TELLING)
 
 
 def set_aside(path: Path, word: str) -> Path:
@@ -174,13 +174,13 @@ def set_aside(path: Path, word: str) -> Path:
     while place.exists():
         number += 1
         place = path.with_name(f"{word}-{path.name}_{number}")
-    return path.rename(place)
+    return move(path, place)
 
 
 def clear_unfinished(run: RunDir) -> None:
     """Remove what a death in the middle of saving or removing left behind."""
-    for path in (run.unfinished, *run.checkpoints.glob(".removed-*")):
-        shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(run.unfinished, ignore_errors=True)
+    moving.clear(run.checkpoints)
 
 
 def adopt(checkpoint: Checkpoint, run: RunDir) -> None:

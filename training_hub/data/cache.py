@@ -54,6 +54,7 @@ def _build(place: Path, build: Callable[[Path], Report]) -> None:
     try:
         report = build(unfinished)
         (unfinished / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+        shutil.rmtree(place, ignore_errors=True)  # whose report somebody has removed
         os.replace(unfinished, place)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

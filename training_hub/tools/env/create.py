@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from training_hub import moving
 from training_hub.config.choices import lock_of, read_option
 from training_hub.errors import ConfigError, HubError, enumerate_names, fault
 from training_hub.installed import environments
@@ -47,7 +48,7 @@ def create(backend: str, torch: str | None = None, python: str | None = None) ->
         shutil.rmtree(unfinished, ignore_errors=True)  # of an attempt that was killed
         try:
             _fill(program, backend, unfinished, torch, python or sys.executable)
-            unfinished.rename(place)
+            moving.move(unfinished, place)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -106,8 +107,5 @@ def remove(backend: str) -> Path:
     if not place.exists():
         raise ConfigError(f"env remove {backend}: there is none in {environments.folder()}")
     with _alone(place):
-        gone = place.with_name(f".{backend}")
-        shutil.rmtree(gone, ignore_errors=True)
-        place.rename(gone)  # at once: a half of it is never used
-        shutil.rmtree(gone)
+        moving.remove(place, ["bin/python"])  # a half of it is never used
     return place

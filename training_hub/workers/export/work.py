@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 from training_hub import checkpoints
 from training_hub.errors import ConfigError, fault
+from training_hub.moving import move
 from training_hub.redaction import redacted
 from training_hub.workers.export import card, interpolate, proof, whole
 
@@ -23,7 +24,7 @@ def fulfil(request: Request) -> None:
     place = Path(request["output_dir"])
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+        unfinished = Path(tempfile.mkdtemp(dir=place if place.is_mount() else place.parent, prefix=f".{place.name}."))
     except OSError as error:
         raise ConfigError(fault("output_dir", place, str(error.strerror), "choose another")) from None
     logging.disable_progress_bar()
@@ -33,11 +34,26 @@ def fulfil(request: Request) -> None:
         work(request, unfinished)
         unfinished.chmod(0o755)
         checkpoints.make_readable(unfinished)
-        if place.is_dir():  # empty, or the front has been told to overwrite it
-            shutil.rmtree(place)
-        unfinished.rename(place)
+        _put(unfinished, place)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _put(unfinished: Path, place: Path) -> None:
+    """Give the folder its name, in place of an empty one or of the model that is to be overwritten.
+
+    A mount, as a container has one, can only be filled: with the file last by which it is a model.
+    """
+    if not place.is_mount():
+        if place.is_dir():
+            shutil.rmtree(place)
+        move(unfinished, place)
+        return
+    for file in place.iterdir():
+        if file.is_file():
+            file.unlink()
+    for file in sorted(unfinished.iterdir(), key=lambda each: each.name == "config.json"):
+        file.rename(place / file.name)
 
 
 def exported(request: Request, folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training_hub.checkpoints import Checkpoint
 from training_hub.model_files import is_complete
+from training_hub.moving import move
 from training_hub.run import RunDir
 from training_hub.workers import going_on
 
@@ -45,7 +46,7 @@ def gather(run: RunDir, ended: bool, until: float = inf) -> Path | None:
     for number, path in enumerate(found, 1):
         place = run.final_checkpoint if ended and number == len(found) else run.checkpoints / path.name
         shutil.rmtree(place, ignore_errors=True)
-        moved = path.rename(place)
+        moved = move(path, place)
     return moved
 
 

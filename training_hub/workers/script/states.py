@@ -8,6 +8,7 @@ from typing import Any
 
 from training_hub import checkpoints
 from training_hub.checkpoints import Checkpoint
+from training_hub.moving import move
 from training_hub.run import RunDir
 from training_hub.workers import going_on
 from training_hub.workers.script.follow import Follower
@@ -42,7 +43,7 @@ class States:
     def _seal(self, state: Path, epochs: int, counted: dict[str, Any]) -> None:
         place = self._run.checkpoint(counted["step"])
         self._run.unfinished.mkdir(exist_ok=True)
-        unfinished = state.rename(self._run.unfinished / place.name)
+        unfinished = move(state, self._run.unfinished / place.name)
         (unfinished / going_on.PROGRESS).write_text(json.dumps(counted))
         checkpoints.sync(self._run.metrics)
         facts = self._facts | {"epochs": epochs, "world_size": self._processes}
