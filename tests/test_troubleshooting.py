@@ -40,6 +40,9 @@ FILES = {
     "full/notes.txt": "",
     "conf/experiment/mine.yaml": "# @package _global_\nlearning_rte: 1e-5\n",
     "conf/experiment/open.yaml": "# @package _global_\nlr: [1\n",
+    "conf/experiment/twice.yaml": "# @package _global_\nlr: 1e-5\nlr: 2e-5\n",
+    "conf/experiment/numbers.yaml": "# @package _global_\nrank_pattern: {1: 8}\n",
+    "same/experiment/mine.yaml": "# @package _global_\n",
 }
 GOOD = ["model_path=model", "data_path=rows.jsonl"]
 # Commands, several faults in each: all are reported at once.
@@ -75,6 +78,9 @@ COMMANDS = [
     ["plan", *GOOD, "resume=must", "output_dir=new"],
     ["plan", *GOOD, "--config-dir=conf", "experiment=mine"],
     ["plan", *GOOD, "--config-dir=conf", "experiment=open"],
+    ["plan", *GOOD, "--config-dir=conf", "experiment=twice"],
+    ["plan", *GOOD, "--config-dir=conf", "experiment=numbers"],
+    ["plan", *GOOD, "--config-dir=conf", "--config-dir=same"],
     ["plan", *GOOD, "--config-dir=konf"],
     ["plan", *GOOD, "backend._target_=other.package.Backend"],
     ["trian", *GOOD],

@@ -89,8 +89,7 @@ def _dispatch(words: list[str]) -> int:
         if verb not in VERBS:
             way = suggestion(verb, VERBS) or f"choose from {enumerate_names(VERBS)}, or write NAME=VALUE"
             raise ConfigError(f"{verb}: no such verb; {way}")
-    folders = [value for flag, value in flags if flag in ("--config-dir", "-cd") and value]
-    names = {flag for flag, _ in flags}
+    folders, names = _folders(flags), {flag for flag, _ in flags}
     if names & {"--version"}:
         from training_hub import __version__
 
@@ -110,6 +109,16 @@ def _dispatch(words: list[str]) -> int:
 
         return hand_to_hydra(flags, overrides, folders)
     return _verbs()[verb](overrides, folders)
+
+
+def _folders(flags: list[tuple[str, str | None]]) -> list[str]:
+    """The folders of `--config-dir`. ConfigError for one that Hydra would pass over, in whole or in part."""
+    folders = [str(value) for flag, value in flags if flag in ("--config-dir", "-cd")]
+    if folders:
+        from training_hub.config.folders import refuse_unsound
+
+        refuse_unsound(folders)
+    return folders
 
 
 def _help(verb: str, overrides: list[str], folders: list[str]) -> str:
@@ -195,7 +204,9 @@ def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
             continue
         name, equals, value = word.partition("=")
         if name in _VALUED:
-            flags.append((name, value if equals else pending.pop(0) if pending else None))
+            if not equals and not pending:
+                raise ConfigError(f"{name}: is the last word, without its value; add it")
+            flags.append((name, value if equals else pending.pop(0)))
         elif name in _PLAIN | {"--help", "-h", "--version"}:
             flags.append((name, None))
         else:

@@ -11,6 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import OmegaConf
 
 from training_hub.config import groups
+from training_hub.config.folders import options_in
 from training_hub.config.sources import place
 from training_hub.errors import ConfigError, nearest
 from training_hub.installed.extensions import extensions
@@ -34,8 +35,8 @@ def options_of(loader: ConfigLoader, group: str, folders: Sequence[str] = ()) ->
     folders: further ones with config groups.
     """
     here = list(loader.repository.get_group_options(group))  # type: ignore[attr-defined]
-    further = [path.relative_to(Path(each, group)) for each in folders for path in Path(each, group).rglob("*.yaml")]
-    return list(dict.fromkeys([*here, *sorted(path.with_suffix("").as_posix() for path in further)]))
+    further = [name.removeprefix(f"{group}/") for each in folders for name in options_in(Path(each), group)]
+    return list(dict.fromkeys([*here, *sorted(further)]))
 
 
 def read_option(group: str, name: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import yaml
 from hydra import compose as hydra_compose
@@ -16,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from training_hub.config.choices import options
-from training_hub.config.groups import HYDRAS_STATE, ROOT, SEVERAL, conf_loader
+from training_hub.config.groups import HYDRAS_STATE, ROOT, SEVERAL, TOP_GROUPS, conf_loader
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import (
     composition_fault,
@@ -104,15 +103,13 @@ def _composed(
 ) -> Composition:
     parsed = [parse(text) for text in overrides]
     refuse_before_composing(parsed, config_dirs)
-    search = ",".join(f"file://{Path(folder).absolute()}" for folder in config_dirs)
     try:
-        with conf_loader() as loader:
-            groups = set(loader.list_groups(""))
-            refuse_unknown_options(loader, [each for each in parsed if is_group(each, groups)], config_dirs)
-            typed = typed_values(parsed, groups, aliases)
-            rewritten = [rewrite(each, groups, aliases) for each in parsed]
+        with conf_loader(config_dirs) as loader:
+            refuse_unknown_options(loader, [each for each in parsed if is_group(each, TOP_GROUPS)], config_dirs)
+            typed = typed_values(parsed, TOP_GROUPS, aliases)
+            rewritten = [rewrite(each, TOP_GROUPS, aliases) for each in parsed]
             with recorded_merge(loader) as merge:
-                full = hydra_compose(ROOT, [*rewritten, f"hydra.searchpath=[{search}]"], return_hydra_config=True)
+                full = hydra_compose(ROOT, rewritten, return_hydra_config=True)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(yaml_fault(error)) from None
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -130,9 +127,7 @@ def _composed(
 
 def rewritten(overrides: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
     """Overrides as Hydra takes them: own names, and keys that do not exist let through. Sweeps stay sweeps."""
-    with conf_loader() as loader:
-        groups = set(loader.list_groups(""))
-    return [rewrite(OverridesParser.create().parse_override(text), groups, aliases) for text in overrides]
+    return [rewrite(OverridesParser.create().parse_override(text), TOP_GROUPS, aliases) for text in overrides]
 
 
 def missing_parameters(algorithm: str) -> set[str]:

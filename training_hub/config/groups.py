@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from threading import RLock
@@ -16,18 +17,20 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from packaging.version import Version
 
-from training_hub.config import resolvers
+from training_hub.config import resolvers, strict_yaml
 from training_hub.errors import ConfigError, enumerate_names, suggestion
 from training_hub.installed.extensions import Extension, extensions
 
 ROOT = "train"
 SEVERAL = ("callbacks", "logger")  # of these groups any number of options may be chosen
 GROUPS = {"adapter", "algorithm", "backend", "data", "experiment", "launcher", "model", "recipe", *SEVERAL}
+TOP_GROUPS = GROUPS | {"hydra"}
 
 # Hydra 1.3 warns where version_base is left out, Hydra 1.4 where it is given.
 VERSION_BASE = {"version_base": "1.3"} if Version(hydra.__version__).release < (1, 4) else {}
@@ -40,13 +43,29 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (path / f"{ROOT}.yaml").is_file())
 
 
-class Extensions(SearchPathPlugin):
-    """Hydra looks for config groups in the folders of extensions, too."""
+# Folders of the user's. They reach Hydra as data: a text in its grammar could not name every folder.
+_FURTHER: ContextVar[tuple[str, ...]] = ContextVar("_FURTHER", default=())
+
+
+class FurtherFolders(SearchPathPlugin):
+    """Hydra looks for config groups in the folders of extensions and of the user, too."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add them after `conf/`."""
         for each in extensions():
             search_path.append(each.name, f"file://{each.folder}")
+        for folder in _FURTHER.get():
+            search_path.append("--config-dir", f"file://{Path(folder).absolute()}")
+
+
+@contextmanager
+def further_folders(folders: Sequence[str]) -> Iterator[None]:
+    """Have Hydra look into these folders as well, while the block lasts."""
+    before = _FURTHER.set(tuple(folders))
+    try:
+        yield
+    finally:
+        _FURTHER.reset(before)
 
 
 @contextmanager
@@ -71,7 +90,7 @@ def prepare_hydra() -> None:
     """Teach Hydra the resolvers of `conf/` and where extensions lie. ConfigError where two have the same option."""
     resolvers.register()
     _refuse_clashes(extensions())
-    Plugins.instance().register(Extensions)
+    Plugins.instance().register(FurtherFolders)
 
 
 @cache
@@ -96,14 +115,31 @@ def add_option(group: str, name: str, node: dict[str, Any], package: str | None 
     ConfigStore.instance().store(group=group, name=name, node=node, package=package, provider="python")
 
 
+class _StrictRepository(ConfigRepository):
+    """Hydra's, in which no part of a file is passed over."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """A config by its name, None where there is none. ConfigError for a file that is not one clear thing."""
+        source = self._find_object_source(config_path, ObjectType.CONFIG)
+        if source is not None and source.scheme() == "file":
+            name = f"{config_path.removesuffix('.yaml')}.yaml"
+            strict_yaml.check(Path(source.path, name), name)
+        return super().load_config(config_path)
+
+
 @contextmanager
-def conf_loader() -> Iterator[ConfigLoader]:
-    """Hydra's loader over `conf/`, while the block lasts; a Hydra application around it is put back afterwards."""
-    with HYDRAS_STATE:
+def conf_loader(folders: Sequence[str] = ()) -> Iterator[ConfigLoader]:
+    """Hydra's loader over `conf/`, while the block lasts; a Hydra application around it is put back afterwards.
+
+    folders: further ones with config groups.
+    """
+    with HYDRAS_STATE, further_folders(folders):
         prepare_hydra()
         around, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
         try:
             with recipes_in_place(), initialize_config_dir(str(CONF), job_name="training_hub", **VERSION_BASE):
-                yield GlobalHydra.instance().config_loader()
+                loader = GlobalHydra.instance().config_loader()
+                loader.repository = _StrictRepository(loader.get_search_path())  # type: ignore[attr-defined]
+                yield loader
         finally:
             GlobalHydra.instance().hydra = around

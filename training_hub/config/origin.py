@@ -33,7 +33,9 @@ def shown(composition: Composition, key: str) -> Any:
         return composition.typed.values[key]
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(composition.cfg, parent) if parent else composition.cfg
-    value: Any = node._get_node(last)
+    value: Any = node._get_node(last) if OmegaConf.is_dict(node) else None
+    if value is None:  # a dot in a key of a file, which no path can name
+        return "..."
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value._value()
 
 

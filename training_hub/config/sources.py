@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,7 @@ class Source:
 
 def place(file: Path, name: str, key: str) -> str:
     """Where a dotted key stands in a YAML file, the keys of list items included; "" where it does not."""
-    node: yaml.Node | None = yaml.compose(file.read_text(), Loader=yaml.SafeLoader)
-    line = None
+    node, line = _root(file.read_text(encoding="utf-8")), None
     for part in key.split("."):
         pairs = _pairs(node)
         match = next(((each, value) for each, value in pairs if each.value == part), None)
@@ -62,6 +62,12 @@ def place(file: Path, name: str, key: str) -> str:
             return ""
         line, node = match[0].start_mark.line + 1, match[1]
     return f" ({name}.yaml, line {line})"
+
+
+@lru_cache(maxsize=32)  # many faults may stand in one file
+def _root(text: str) -> yaml.Node | None:
+    node: yaml.Node | None = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return node
 
 
 def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:

@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from training_hub.config.choices import options_of
+from training_hub.config.folders import unread
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
 
@@ -82,7 +83,8 @@ def refuse_unknown_options(loader: ConfigLoader, chosen: Sequence[Override], fol
         for name in value if isinstance(value, list) else [value]:
             absent_is_fine = each.is_delete() or (name is None and each.key_or_group == "experiment")
             if not absent_is_fine and str(name).removesuffix(".yaml") not in known:
-                way = suggestion(str(name), known) or f"choose from {enumerate_names(known)}"
+                way = unread(each.key_or_group, str(name), folders) or suggestion(str(name), known)
+                way = way or f"choose from {enumerate_names(known)}"
                 faults.append(fault(each.key_or_group, name, "no such option", way))
     if faults:
         raise ConfigError(*faults)

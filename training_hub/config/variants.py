@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from training_hub.config.compose import Composition, compose, implied
-from training_hub.config.groups import conf_loader
+from training_hub.config.groups import TOP_GROUPS
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import composition_fault, refuse_nodes_without_settings
 from training_hub.config.typed import is_group, parse, rewrite, typed_values
@@ -32,8 +32,6 @@ class Variants:
     config_dirs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        with conf_loader() as loader:
-            self._groups = set(loader.list_groups(""))
         self._kept: dict[tuple[str, ...], Composition | None] = {}
         self._parsed: dict[str, Override] = {}
         self.kept: dict[str, str] = {}  # of all variants: see `Composition`
@@ -52,7 +50,7 @@ class Variants:
         kept = self._chosen(tuple(str(each.input_line) for each in parsed if not self._is_value(each)))
         if kept is None:
             return compose(overrides, self.aliases, self.config_dirs)
-        typed = typed_values(parsed, self._groups, self.aliases)
+        typed = typed_values(parsed, TOP_GROUPS, self.aliases)
         cfg = pickle.loads(pickle.dumps(kept.cfg))  # a third of what copy.deepcopy takes
         try:
             ConfigLoaderImpl._apply_overrides_to_config([self._rewritten(each) for each in values], cfg)
@@ -73,7 +71,7 @@ class Variants:
 
     def _is_value(self, override: Override) -> bool:
         of_hydra = override.key_or_group.split(".")[0] == "hydra"
-        return not (is_group(override, self._groups) or override.is_delete() or of_hydra or override.package)
+        return not (is_group(override, TOP_GROUPS) or override.is_delete() or of_hydra or override.package)
 
     def _parse(self, text: str) -> Override:
         if text not in self._parsed:
@@ -81,7 +79,7 @@ class Variants:
         return self._parsed[text]
 
     def _rewritten(self, override: Override) -> Override:
-        text = rewrite(override, self._groups, self.aliases)
+        text = rewrite(override, TOP_GROUPS, self.aliases)
         if text not in self._parsed:
             self._parsed[text] = OverridesParser.create().parse_override(text)
         return self._parsed[text]

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from training_hub import catalogue, train
 from training_hub.config.compose import rewritten
-from training_hub.config.groups import CONF, ROOT, VERSION_BASE, prepare_hydra, recipes_in_place
+from training_hub.config.groups import CONF, ROOT, VERSION_BASE, further_folders, prepare_hydra, recipes_in_place
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
 from training_hub.machine.processes import end_with
@@ -104,9 +104,8 @@ def _multirun(settings: Sequence[str], swept: Sequence[str], folder: Path, confi
     prepare_hydra()
     if VERSION_BASE:
         version.setbase(VERSION_BASE["version_base"])
-    search_path = create_config_search_path(str(CONF))
-    for each in config_dirs:
-        search_path.append("command-line", f"file://{Path(each).absolute()}")
+    with further_folders(config_dirs):
+        search_path = create_config_search_path(str(CONF))
     hydra = Hydra.create_main_hydra2(task_name="training_hub", config_search_path=search_path)
     try:
         task = partial(job, folder=folder, swept=tuple(swept), config_dirs=tuple(config_dirs), front=os.getpid())

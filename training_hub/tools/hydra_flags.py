@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from training_hub import catalogue, train
 from training_hub.config.check import check
 from training_hub.config.compose import rewritten
-from training_hub.config.groups import CONF, ROOT, VERSION_BASE, prepare_hydra, recipes_in_place
+from training_hub.config.groups import CONF, ROOT, VERSION_BASE, further_folders, prepare_hydra, recipes_in_place
 from training_hub.errors import ConfigError, fault, suggestion
 
 
@@ -28,14 +28,15 @@ def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], fol
     elif overrides:
         overrides = rewritten(overrides, catalogue.names())
     # Flags first: Hydra 1.3 refuses overrides on both sides of one.
-    sys.argv = [sys.argv[0], *(word for flag in flags for word in flag if word is not None), *overrides]
+    own = [flag for flag in flags if flag[0] not in ("--config-dir", "-cd")]  # of which Hydra takes one
+    sys.argv = [sys.argv[0], *(word for flag in own for word in flag if word is not None), *overrides]
     prepare_hydra()
 
     @hydra.main(config_path=str(CONF), config_name=ROOT, **VERSION_BASE)
     def shown(cfg: DictConfig) -> None:
         raise AssertionError(f"{names} runs no job")
 
-    with recipes_in_place():
+    with recipes_in_place(), further_folders(folders):
         shown()
     return 0
 
