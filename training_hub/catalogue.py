@@ -16,6 +16,7 @@ from training_hub.config.choices import entry, options, read_option
 from training_hub.config.compose import Composition
 from training_hub.config.schema import Schema
 from training_hub.config.tested import tested_arguments
+from training_hub.config.values import selected
 from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.installed.interpreter import look_at
@@ -48,7 +49,7 @@ def launcher_of(composition: Composition) -> Any:
 
 def adapter_of(composition: Composition) -> Any:
     """The class of the adapter: the chosen one, or that of a recipe that is one itself."""
-    if target := OmegaConf.select(composition.cfg, "adapter._target_"):
+    if target := selected(composition.cfg, "adapter._target_"):
         return find_class(str(target), ADAPTER)
     name = composition.choices["adapter"]
     return Adapter if name == "none" else _named(composition, "adapter", "adapter._target_", ADAPTER)
@@ -56,7 +57,7 @@ def adapter_of(composition: Composition) -> Any:
 
 def logger_of(composition: Composition, name: str) -> Any:
     """The class of a logger; that of all of them for a name that none has."""
-    target = OmegaConf.select(composition.cfg, f"logger.{name}._target_")
+    target = selected(composition.cfg, f"logger.{name}._target_")
     if target is None and name not in options("logger"):
         return Logger
     return find_class(str(entry("logger", name, "_target_") if target is None else target), LOGGER)
@@ -113,7 +114,7 @@ def schema_of(composition: Composition) -> Schema:
         nodes=nodes,
         libraries={path: _arguments(composition, path) for path in libraries} | hooks.libraries(composition),
         owned={
-            "recipe": backend.owned_of(str(OmegaConf.select(composition.cfg, "recipe._target_"))),
+            "recipe": backend.owned_of(str(selected(composition.cfg, "recipe._target_"))),
             "adapter.peft": adapter.owned,
             **backend.libraries,
         },
@@ -133,7 +134,7 @@ def _arguments(composition: Composition, path: str) -> dict[str, str] | None:
 
     None where it names none, or one that is neither here nor was tested.
     """
-    target = OmegaConf.select(composition.cfg, f"{path}._target_")
+    target = selected(composition.cfg, f"{path}._target_")
     if not target:
         return None
     try:
@@ -151,7 +152,7 @@ def search_path(target: str, python: str | None) -> tuple[str, ...]:
 
 def _takes_adapter(composition: Composition) -> bool:
     """Whether the chosen algorithm can train an adapter."""
-    return OmegaConf.select(composition.cfg, "algorithm.adapter") is not None
+    return selected(composition.cfg, "algorithm.adapter") is not None
 
 
 def _unfit(composition: Composition) -> Iterator[str]:
@@ -163,13 +164,13 @@ def _unfit(composition: Composition) -> Iterator[str]:
         yield fault("adapter", adapter, f"algorithm={algorithm} trains no adapter", "drop it")
     elif adapter != "none" and not backend_of(composition).takes_adapter:
         yield fault("adapter", adapter, f"backend={backend} trains no adapter", "drop it, or use backend=trl")
-    elif adapter == "none" and OmegaConf.select(composition.cfg, "algorithm.adapter") == "required":
+    elif adapter == "none" and selected(composition.cfg, "algorithm.adapter") == "required":
         yield fault("adapter", adapter, f"algorithm={algorithm} trains one", "drop it, or use algorithm=sft")
 
 
 def _named(composition: Composition, group: str, key: str, kind: str) -> Any:
     """The class that the config names for a group; key: where the option's file says so; kind: what it must be."""
-    target = OmegaConf.select(composition.cfg, f"{group}._target_")
+    target = selected(composition.cfg, f"{group}._target_")
     return find_class(str(entry(group, composition.choices[group], key) if target is None else target), kind)
 
 

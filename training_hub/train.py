@@ -26,7 +26,7 @@ from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import preflight, sound_checks
 from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
-from training_hub.config.values import plain
+from training_hub.config.values import plain, selected
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, suggestion
 from training_hub.installed import trust
 from training_hub.machine import hardware
@@ -250,14 +250,14 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
 def _run_to_go_on(composition: Composition) -> str | None:
     """The run directory that `resume` names, None where it names none."""
     with composition.resolving() as cfg:
-        run = resume.run_of(resume_mode(cfg.resume))
+        run = resume.run_of(resume_mode(selected(cfg, "resume") or "never"))
     return str(run) if run else None
 
 
 def _unused_name(composition: Composition) -> str:
     """The default run directory; a second run within the same second gets a number."""
     with composition.resolving() as cfg:
-        name = str(cfg.output_dir)
+        name = str(selected(cfg, "output_dir"))
     number, free = 1, name
     while RunDir(free).exists():
         number += 1

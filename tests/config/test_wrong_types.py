@@ -82,3 +82,34 @@ def test_a_node_with_a_fault_inside_is_sound_and_not_whole() -> None:
     assert is_sound("data", {"data.seed"})
     assert not is_whole("data", {"data.seed"})
     assert not is_sound("data.seed", {"data"})
+
+
+@pytest.mark.parametrize(
+    ("word", "fault"),
+    [
+        ("recipe._target_=trl.DPOConfig", "recipe._target_=trl.DPOConfig: does not train on messages, "),
+        ("adapter._target_=training_hub.adapters.lora.LoRAAdapter", "adapter.merge: "),
+        ("adapter._target_=training_hub.adapters.osf.OSFAdapter", "adapter.peft: "),
+        ("logger.jsonl._target_=training_hub.loggers.wandb.WandbLogger", "logger.jsonl.project: "),
+        ("launcher._target_=training_hub.launchers.base.Launcher", "_target_=training_hub.launchers.base.Launcher: is"),
+        ("backend._target_=${oc.env:NOPE}", "backend._target_: KeyError raised while resolving"),
+        ("recipe._target_=${.x}", "recipe._target_: Interpolation key 'x' not found"),
+        ("resume=${oc.env:NOPE}", "resume: KeyError raised while resolving"),
+        ("algorithm=[sft]", "algorithm=[sft]: one option is chosen of this group; write algorithm=NAME"),
+    ],
+)
+def test_a_class_of_another_choice_is_refused_by_what_it_lacks(word: str, fault: str) -> None:
+    assert any(text.startswith(fault) for text in faults(word))
+
+
+@pytest.mark.parametrize("setting", ["output_dir", "data.cache_dir"])
+@pytest.mark.parametrize("target", ["link", "nowhere"])
+def test_a_link_that_leads_nowhere_is_no_folder(setting: str, target: str) -> None:
+    Path("link").symlink_to(target)
+    assert "link is a link that leads nowhere" in faults(f"{setting}=link")[0]
+    assert "link is a link that leads nowhere" in faults(f"{setting}=link/inner")[0]
+
+
+def test_a_model_at_the_end_of_a_circle_of_links_is_not_there() -> None:
+    Path("link").symlink_to("link")
+    assert faults("model_path=link")[0].startswith("model_path=link: no such folder")

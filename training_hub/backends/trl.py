@@ -63,7 +63,10 @@ class TRLBackend(RecipeBackend):
         recipe, model = config["recipe"], config["model"]
         faults = []
         if recipe["_target_"] not in cls.recipes:
-            faults.append(fault("recipe._target_", recipe["_target_"], f"no class of {cls.name}", "drop it"))
+            return [fault("recipe._target_", recipe["_target_"], f"no class of {cls.name}", "drop it")]
+        if (recipe["_target_"] == "trl.DPOConfig") != ("preference" in config["data"]["accepts"]):
+            rule = f"does not train on {enumerate_names(config['data']['accepts'])} rows, which the algorithm reads"
+            return [fault("recipe._target_", recipe["_target_"], rule, "drop it, or choose another algorithm")]
         schedulers, optimizers = (cls._members(config, name) for name in _NAMED)
         faults += _not_among("lr_scheduler", recipe.get("lr_scheduler_type"), schedulers)
         faults += _not_among("recipe.optim", recipe.get("optim"), optimizers)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from training_hub.config.choices import options
 from training_hub.config.compose import Composition
+from training_hub.config.values import selected
 from training_hub.errors import ConfigError, fault, nearest
 from training_hub.installed import signature
 from training_hub.installed.interpreter import look_at
@@ -22,7 +23,7 @@ BUILT_IN = {"training_hub.callbacks.EarlyStopping": EarlyStoppingNode}
 
 def nodes(composition: Composition) -> dict[str, type[BaseModel]]:
     """The class of the settings of each callback of ours, by its dotted path."""
-    targets = {path: str(OmegaConf.select(composition.cfg, f"{path}._target_")) for path in _paths(composition)}
+    targets = {path: str(selected(composition.cfg, f"{path}._target_")) for path in _paths(composition)}
     return {path: BUILT_IN[target] for path, target in targets.items() if target in BUILT_IN}
 
 
@@ -30,9 +31,9 @@ def libraries(composition: Composition) -> dict[str, dict[str, str] | None]:
     """The arguments of each class of the user's, by dotted path; None where its source does not say."""
     cfg, found = composition.cfg, dict[str, dict[str, str] | None]()
     for path in _paths(composition):
-        target = str(OmegaConf.select(cfg, f"{path}._target_"))
+        target = str(selected(cfg, f"{path}._target_"))
         if target not in BUILT_IN:
-            where = _search_path(OmegaConf.select(cfg, "backend.python"))
+            where = _search_path(selected(cfg, "backend.python"))
             found[path] = signature.arguments(target, where) if signature.is_closed(target, where) else None
     return found
 

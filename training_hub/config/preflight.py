@@ -189,8 +189,12 @@ def _cache(data: Mapping[str, Any]) -> list[str]:
     parent = hardware.existing_parent(folder)
     if parent.is_dir() and os.access(parent, os.R_OK | os.W_OK | os.X_OK):
         return []
-    rule = f"{parent} cannot be written" if parent.is_dir() else f"{parent} is a file"
+    rule = f"{parent} cannot be written" if parent.is_dir() else _no_folder(parent)
     return [fault("data.cache_dir", folder, rule, "give another folder")]
+
+
+def _no_folder(path: Path) -> str:
+    return f"{path} is a file" if path.exists() else f"{path} is a link that leads nowhere"
 
 
 def _output(config: Mapping[str, Any]) -> list[str]:
@@ -202,14 +206,14 @@ def _output(config: Mapping[str, Any]) -> list[str]:
     if new and RunDir(folder).exists() and config["overwrite"] is not True:
         way = "go on with it by resume=auto, start it anew by overwrite=true, or choose another"
         return [fault("output_dir", folder, "already holds a run", way)]
-    model = Path(config["model"]["path"]).expanduser().resolve()
-    if new and RunDir(folder).exists() and model.is_relative_to(RunDir(folder).checkpoints.resolve()):
+    model, checkpoints = map(os.path.realpath, (Path(config["model"]["path"]).expanduser(), RunDir(folder).checkpoints))
+    if new and RunDir(folder).exists() and Path(model).is_relative_to(checkpoints):
         return [
             fault("overwrite", True, "model_path lies in the run that this would delete", "choose another output_dir")
         ]
     parent = hardware.existing_parent(folder)
     if not parent.is_dir():
-        return [fault("output_dir", folder, f"{parent} is a file", "choose another")]
+        return [fault("output_dir", folder, _no_folder(parent), "choose another")]
     if not os.access(parent, os.R_OK | os.W_OK | os.X_OK):
         return [fault("output_dir", folder, f"{parent} cannot be written", "choose another")]
     if not RunDir(folder).exists() and not RunDir(folder).is_free():

@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 
 from training_hub.config.choices import options_of
 from training_hub.config.folders import unread
+from training_hub.config.groups import SEVERAL
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
 
@@ -79,6 +80,9 @@ def refuse_unknown_options(loader: ConfigLoader, chosen: Sequence[Override], fol
     faults = []
     for each in chosen:
         value = each.value()
+        if isinstance(value, list) and not each.key_or_group.startswith(SEVERAL):
+            faults.append(f"{each.input_line}: one option is chosen of this group; write {each.key_or_group}=NAME")
+            continue
         known = options_of(loader, each.key_or_group, folders)
         for name in value if isinstance(value, list) else [value]:
             absent_is_fine = each.is_delete() or (name is None and each.key_or_group == "experiment")

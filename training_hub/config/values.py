@@ -25,6 +25,14 @@ def _resolution_fault(key: str, error: Exception) -> str:
     return text if resolvers_own else f"{key}: {first}"
 
 
+def selected(cfg: DictConfig, key: str) -> Any:
+    """The value at a dotted path, None where there is none or where it is missing. ConfigError where it is a riddle."""
+    try:
+        return OmegaConf.select(cfg, key)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_resolution_fault(key, error)) from None
+
+
 class Entries:
     """The entries of a config, each resolved once; to be asked while its composition is `resolving`.
 
@@ -153,10 +161,18 @@ def wrong_nodes(
                     values[key] = entries.value(path, key)
                 except OmegaConfBaseException as error:
                     faults.append(_resolution_fault(f"{path}.{key}", error))
-        faults += wrong_values(schema.nodes[path], values, f"{path}.") if path in schema.nodes else []
+        if path in schema.nodes:
+            faults += wrong_values(schema.nodes[path], values, f"{path}.") + _absent(schema.nodes[path], node, path)
         if path in schema.libraries:
             faults += _wrong_arguments(values, composition, path, schema.libraries[path] or {})
     return list(dict.fromkeys(faults))
+
+
+def _absent(owner: type[BaseModel], node: DictConfig, path: str) -> list[str]:
+    """Settings that the class of a node reads and that the node lacks: the class is not the option's own."""
+    needed = [each.alias or name for name, each in owner.model_fields.items() if each.is_required()]
+    kind = node.get("_target_") or owner.__name__
+    return [f"{path}.{key}: {kind} needs it; add {path}.{key}=..." for key in needed if key not in node]
 
 
 def _wrong_arguments(

@@ -34,6 +34,8 @@ def find_class(target: str, kind: str, *further: str, key: str = "_target_") -> 
     bases = {f"{each.__module__}.{each.__qualname__}" for each in found.__mro__} if isinstance(found, type) else set()
     if not bases & {kind, *further}:
         raise ConfigError(fault(key, target, f"no {kind.replace('training_hub.callbacks', 'training_hub')}", _WAY))
+    if inspect.isabstract(found):
+        raise ConfigError(fault(key, target, "is abstract: it leaves methods to others", "give a class that has them"))
     return found
 
 

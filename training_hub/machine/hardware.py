@@ -80,8 +80,8 @@ def free_disk_gb(path: str | os.PathLike[str]) -> float:
 
 
 def existing_parent(path: str | os.PathLike[str]) -> Path:
-    """The nearest folder above path, or path itself, that exists."""
+    """The nearest folder above path, or path itself, that exists; a link counts, wherever it leads."""
     folder = Path(path).absolute()
-    while not folder.exists():
+    while not os.path.lexists(folder):
         folder = folder.parent
     return folder
