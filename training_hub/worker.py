@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from training_hub import telemetry, user
+from training_hub.data import notes
 from training_hub.errors import HubError
 from training_hub.installed.locate import find_function
 from training_hub.machine.processes import end_with
@@ -77,7 +78,7 @@ def _write(run: RunDir, command: Sequence[str], result: TrainResult, loggers: Lo
     """The first speaks for all; one that fails alone speaks where the first has not."""
     if _is_first(command) or (result.status == "failed" and not run.result.exists()):
         run.update_manifest(status=result.status, ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"), **entries)
-        result.warnings += loggers.end(result)
+        result.warnings += notes.warnings(run.read_manifest().get("data") or {}) + loggers.end(result)
         for text in result.warnings:
             print(f"warning: {text}", flush=True)
         run.write_result(result)

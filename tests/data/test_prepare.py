@@ -96,15 +96,37 @@ def test_alpaca_becomes_plain_text_where_there_is_none(tokenizer: Any, node: Mak
 
 def test_of_prompt_and_completion_the_completion_is_trained(tokenizer: Any, node: Make) -> None:
     row = {"prompt": "One and one is", "completion": " two."}
-    assert words(tokenizer, made(tokenizer, node, [row]).train[0]) == ("One and one is two.</s>", " two.</s>")
+    plain = made(tokenizer, node, [row], chat_template=None).train[0]
+    assert words(tokenizer, plain) == ("One and one is two.</s>", " two.</s>")
     chat = {"prompt": talk()["messages"], "completion": talk("Sure?", "Yes.")["messages"]}
     assert words(tokenizer, made(tokenizer, node, [chat]).train[0])[1] == "Yes.<|im_end|>"
 
 
 def test_text_and_chat_may_be_mixed(tokenizer: Any, node: Make) -> None:
     chat = {"prompt": talk()["messages"][:1], "completion": talk()["messages"][1:]}
-    rows = made(tokenizer, node, [chat, {"prompt": "a", "completion": " b"}, chat]).train
+    mixed = [chat, {"prompt": "a", "completion": " b"}, chat]
+    rows = made(tokenizer, node, mixed, plain_text=True).train
     assert [words(tokenizer, row)[1] for row in rows] == ["It rains.<|im_end|>", " b</s>", "It rains.<|im_end|>"]
+
+
+def test_text_is_written_as_a_chat_where_the_model_has_a_template(tokenizer: Any, node: Make) -> None:
+    rows = made(tokenizer, node, [{"prompt": "Weather?", "completion": "Rain."}]).train
+    chat = made(tokenizer, node, [talk("Weather?", "Rain.")]).train
+    assert words(tokenizer, rows[0]) == words(tokenizer, chat[0])
+
+
+def test_preferences_of_text_are_chats_too(tokenizer: Any, node: Make) -> None:
+    row = {"prompt": "Weather?", "chosen": "Rain.", "rejected": "No."}
+    pair = made(tokenizer, node, [row], accepts=["preference"]).train[0]
+    prompt, chosen, rejected = (tokenizer.decode(part.tolist()) for part in pair)
+    assert prompt.endswith("<|im_start|>user\nWeather?<|im_end|>\n<|im_start|>assistant\n")
+    assert (chosen, rejected) == ("Rain.<|im_end|>", "No.<|im_end|>")
+
+
+def test_text_stays_plain_where_that_is_wanted(tokenizer: Any, node: Make) -> None:
+    row = {"instruction": "Add.", "output": "2"}
+    whole = words(tokenizer, made(tokenizer, node, [row], plain_text=True).train[0])[0]
+    assert whole == "### Instruction:\nAdd.\n\n### Response:\n2</s>"
 
 
 def test_a_document_is_trained_whole_and_ends_with_the_token_for_it(tokenizer: Any, node: Make) -> None:
@@ -152,14 +174,18 @@ def test_preferences_share_their_prompt(tokenizer: Any, node: Make) -> None:
 
 def test_preferences_may_be_text(tokenizer: Any, node: Make) -> None:
     rows = made(
-        tokenizer, node, [{"prompt": "1 + 1 =", "chosen": " 2", "rejected": " 3"}], accepts=["preference"]
+        tokenizer,
+        node,
+        [{"prompt": "1 + 1 =", "chosen": " 2", "rejected": " 3"}],
+        accepts=["preference"],
+        plain_text=True,
     ).train
     assert [tokenizer.decode(part.tolist()) for part in rows[0]] == ["1 + 1 =", " 2</s>", " 3</s>"]
 
 
 def test_a_prompt_whose_end_merges_with_an_answer_is_cut_before_it(tokenizer: Any, node: Make) -> None:
     row = {"prompt": "the weat", "chosen": "her in Oslo", "rejected": "!"}
-    pair = made(tokenizer, node, [row], accepts=["preference"]).train[0]
+    pair = made(tokenizer, node, [row], accepts=["preference"], plain_text=True).train[0]
     texts = [tokenizer.decode(part.tolist()) for part in pair]
     assert texts[0] + texts[1] == "the weather in Oslo</s>"
     assert texts[0] + texts[2] == "the weat!</s>"
@@ -170,7 +196,7 @@ def test_a_pair_is_dropped_as_one(tokenizer: Any, node: Make) -> None:
         {"prompt": "a", "chosen": " b", "rejected": " c" * 50},
         {"prompt": "a", "chosen": " b", "rejected": " c"},
     ]
-    prepared = made(tokenizer, node, rows, accepts=["preference"], max_seq_len=20, too_long="drop")
+    prepared = made(tokenizer, node, rows, accepts=["preference"], plain_text=True, max_seq_len=20, too_long="drop")
     assert len(prepared.train) == 1
     assert prepared.report["train"]["dropped"] == {"too long": 1}
 
@@ -295,7 +321,7 @@ def test_data_that_is_trained_whole_by_mistake_is_refused_with_a_row(
     (tmp_path / "careless.jinja").write_text(source)
     message = refused(tokenizer, node, [talk()], chat_template=str(tmp_path / "careless.jinja"))
     assert "every token would be trained, not only the assistant's" in message
-    assert "[userWeather?assistantIt rains.]" in message
+    assert "[userWeather?assistantIt rains.</s>]" in message
     assert message.endswith("data.train_on=all if that is meant")
 
 

@@ -32,7 +32,7 @@ def pairs() -> list[Path]:
 def spans(source: str, messages: list[dict[str, Any]]) -> tuple[str, set[int]]:
     """The text and the numbers of its trained characters that are no white space."""
     template = ChatTemplate(source, VARIABLES, set(SPECIAL.findall(source)) | {"</s>"})
-    text, found = template.spans(messages, None, lambda number: messages[number]["role"] == "assistant")
+    text, found, _ = template.spans(messages, None, lambda number: messages[number]["role"] == "assistant")
     return text, {place for start, end in found for place in range(start, end) if not text[place].isspace()}
 
 

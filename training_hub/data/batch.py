@@ -30,15 +30,18 @@ class Batch:
     """What became of some rows of a source.
 
     numbers: of the rows that `flat` holds (each twice, for preference data); total: rows seen; wrong: numbers of
-    faulty rows and what is wrong with them; empty: rows without a word; left_out: as `Encoder.left_out`.
+    faulty rows and what is wrong with them; refused: the same of rows that the chat template cannot write; empty: rows
+    without a word; left_out, notes: as those of `Encoder`.
     """
 
     flat: Flat
     numbers: list[int]
     total: int
     wrong: list[tuple[int, str]] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
     empty: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 def encode_all(encoder: Encoder, name: str, path: str) -> tuple[str, Iterator[Batch]]:
@@ -77,7 +80,9 @@ def encode_batch(encoder: Encoder, form: str, name: str, path: str, batch: Seque
             rows.append((number, row))
     full = [(number, row) for number, row in rows if form != "document" or row[encoder.data["document_column"]]]
     encoder = copy(encoder)
-    encoder.left_out = Counter()
+    encoder.left_out, encoder.notes = Counter(), Counter()
     flat, refused = encoder.encode(full, form)
-    wrong, empty = inspection.wrong + refused, len(rows) - len(full)
-    return Batch(flat, [number for number, _ in full], len(batch), wrong, empty, encoder.left_out)
+    without = {number for number, _ in refused}
+    numbers = [number for number, _ in full if number not in without]
+    empty = len(rows) - len(full)
+    return Batch(flat, numbers, len(batch), inspection.wrong, refused, empty, encoder.left_out, encoder.notes)

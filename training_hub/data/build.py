@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from training_hub.data import cut
 from training_hub.data.batch import encode_all
 from training_hub.data.cache import Report
-from training_hub.data.check import Unfit, summarise
+from training_hub.data.check import Unfit, summarise, summarise_refusals
 from training_hub.data.encode import Encoder, NoChatTemplate
 from training_hub.data.rows import IGNORED, Flat
 from training_hub.errors import ConfigError, fault
 
 _SHOWN_CHARACTERS = 300
+_REFUSED = "refused by the chat template"
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Encoded:
     rows_read: int
     dropped: dict[str, int]
     left_out: dict[str, int]
+    notes: dict[str, int]
     example: str
     truncated: int = 0
 
@@ -98,14 +100,20 @@ class Build:
             raise ConfigError(self._say(rule, "give one with data.chat_template=FILE.jinja")) from None
         total = sum(batch.total for batch in done)
         wrong = [each for batch in done for each in batch.wrong]
-        if problem := summarise(self.name, self.path, wrong, total):
-            raise ConfigError(problem)
+        refused = [each for batch in done for each in batch.refused]
+        problems = [summarise(self.name, self.path, wrong, total)]
+        if self.data["unrenderable"] == "error":
+            problems.append(summarise_refusals(self.name, self.path, refused, total))
+        if told := [problem for problem in problems if problem]:
+            raise ConfigError(*told)
         empty = sum(batch.empty for batch in done)
         flat = cut.join([batch.flat for batch in done])
         numbers = np.array([number for batch in done for number in batch.numbers])
         left_out = dict(sum((batch.left_out for batch in done), Counter()))
+        notes = dict(sum((batch.notes for batch in done), Counter()))
         example = self._shown(flat) if len(numbers) else ""
-        return Encoded(flat, numbers, form, total, {"empty": empty} if empty else {}, left_out, example)
+        dropped = {reason: rows for reason, rows in (("empty", empty), (_REFUSED, len(refused))) if rows}
+        return Encoded(flat, numbers, form, total, dropped, left_out, notes, example)
 
     def _check_ids(self, rows: Encoded) -> None:
         size = self.encoder.tokenizer.get_vocab_size()
@@ -169,6 +177,7 @@ class Build:
             "dropped": rows.dropped,
             "truncated": rows.truncated,
             "left_out": rows.left_out,
+            "notes": rows.notes,
             "rows_kept": int(which.sum()),
         } | _sizes(flat, rows.group)
 

@@ -1,38 +1,70 @@
 """Render conversations with a chat template and find, in the text, the characters that are trained.
 
-A template that marks the assistant's words with `{% generation %}` decides itself. For any other one the conversation
-is rendered a second time with a private character around everything that each message says. Where taking these marks
-out again gives back the first text, letter by letter, their places are exact. The assistant's turn then begins where
-the prompt for it, rendered on its own, ends, and reaches through the template's end-of-turn token. So the text is
-always that of the template rendered as a whole, whatever it drops, strips, adds or merges.
+The conversation is rendered a second time with a private character around everything that each message says
+(`marks.py`). Where taking these marks out again gives back the first text, letter by letter, their places are exact,
+and `turns.py` says where the turns around them begin and end. A template that marks the assistant's words with
+`{% generation %}` decides itself, but for what the prompt for the assistant already holds. So the text is that of the
+template rendered as a whole, whatever it drops, strips, adds or merges. Only at the end of an assistant's last turn, a
+token that ends generation is added where the template writes none.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from training_hub.data.formats import REASONING_KEYS
+from training_hub.data.marks import Marker, Message, Places, take_out
+from training_hub.data.said import missing
 from training_hub.data.skeleton import Skeleton, Span, plain_words
+from training_hub.data.turns import TemplateRefuses, Turn, Turns, common_length
 
-Message = dict[str, Any]
+__all__ = ["ChatTemplate", "Ending", "Found", "Message", "TemplateRefuses"]
 
 _RENDER: Any = render_jinja_template  # whose annotation is not what it returns
-_WORDS = 0x100000  # private use: the words of message i are marked with chr(_WORDS + i),
-_NAMES = 0xF0000  # the names of the functions that it calls with chr(_NAMES + i)
-_MARK = re.compile("([\U000f0000-\U000ffffd\U00100000-\U0010fffd])")
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_CLOSE_THINK = "</think>"
+_NO_END = "the chat template writes no token at the end of the assistant's turns"
+_CHANGED = "the chat template changes the words, so that the trained ones cannot be found"
 
 
-class TemplateRefuses(Exception):
-    """The chat template cannot render a conversation, or not so that the trained words can be found; says why."""
+@dataclass(frozen=True)
+class Ending:
+    """What ends an assistant's turn.
+
+    token: added after its last turn where the template writes none, "" for never; always: also where the template
+    writes another one; stops: tokens that end generation, none where they are not known.
+    """
+
+    token: str = ""
+    always: bool = False
+    stops: frozenset[str] = frozenset()
+
+
+class Found(NamedTuple):
+    """A rendered conversation, its trained characters, and what is to be said about it."""
+
+    text: str
+    spans: list[Span]
+    notes: tuple[str, ...] = ()
+
+
+class _Learnt(NamedTuple):
+    skeleton: Skeleton
+    closes: bool
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Looked:
+    """Spans while they are looked for; unended: whether the last turn of the text lacks a token that ends it."""
+
+    spans: list[Span]
+    unended: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 class ChatTemplate:
@@ -41,55 +73,52 @@ class ChatTemplate:
     special: contents of the special tokens, among which the end of a turn is looked for.
     """
 
-    def __init__(self, source: str, variables: dict[str, Any], special: Iterable[str]) -> None:
+    def __init__(
+        self, source: str, variables: dict[str, Any], special: Iterable[str], ending: Ending | None = None
+    ) -> None:
         self.source = source
         self.variables = variables
+        self.ending = ending or Ending()
         self.marks_generation = bool(_GENERATION.search(source))
-        self._special = _alternatives(special)
-        self._prompts: dict[tuple[str, ...], str] = {}
-        self._skeletons: dict[tuple[Any, ...], Skeleton] = {}
+        self._turns = Turns(self, special, self.ending.stops)
+        self._learnt: dict[tuple[Any, ...], _Learnt] = {}
 
-    def text(self, messages: Sequence[Message], tools: Any = None, prompt: bool = False) -> str:
+    def text(self, messages: Sequence[Message], tools: Any = None, prompt: bool = False, **variables: Any) -> str:
         """The whole conversation as text; with prompt=True followed by the prompt for the assistant's next turn."""
-        return self._render(messages, tools, prompt=prompt)[0]
+        return self._render(messages, tools, prompt=prompt, **variables)[0]
 
-    def spans(self, messages: Sequence[Message], tools: Any, trained: Callable[[int], bool]) -> tuple[str, list[Span]]:
-        """Render a conversation and return its text and the spans that are trained, in order.
+    def spans(self, messages: Sequence[Message], tools: Any, trained: Callable[[int], bool]) -> Found:
+        """Render a conversation and find the spans that are trained, in order.
 
         trained: whether the message of that number is. Raises TemplateRefuses. Of plain conversations the first of
         each shape teaches where the words of the others stand.
         """
         chosen = [number for number in range(len(messages)) if trained(number)]
         words = None if tools else plain_words(messages)
-        if words is None:
-            return self._spans(messages, tools, chosen)
         shape = (*(message["role"] for message in messages), *chosen)
-        if skeleton := self._skeletons.get(shape):
-            text = self.text(messages)
-            found = skeleton.fit(text, words)
-            if found is not None:
-                return text, found
-        text, spans = self._spans(messages, tools, chosen)
-        plain, places = self._places(messages)
-        if plain == text and (learnt := Skeleton.learn(text, words, places, chosen, spans)):
-            self._skeletons[shape] = learnt
-        return text, spans
+        text = self.text(messages, tools)
+        if words is not None and (learnt := self._learnt.get(shape)):
+            spans = learnt.skeleton.fit(text, words)
+            if spans is not None:
+                return self._closed(text, spans, learnt.closes, learnt.notes)
+        places = self._places(messages, tools)
+        found = self._look(text, messages, tools, chosen, places)
+        notes = tuple(dict.fromkeys(found.notes))
+        if words is not None and places.text == text:
+            skeleton = Skeleton.learn(text, words, places.hulls, chosen, found.spans)
+            if skeleton:
+                self._learnt[shape] = _Learnt(skeleton, found.unended, notes)
+        return self._closed(text, found.spans, found.unended, notes)
 
-    def _spans(self, messages: Sequence[Message], tools: Any, chosen: list[int]) -> tuple[str, list[Span]]:
-        """Render a conversation, find the spans of the chosen messages and make sure of them."""
-        assistants = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
-        if self.marks_generation and chosen == assistants:
-            text, spans = self._render(messages, tools, track=True)
-            sure = chosen if len(spans) >= len(chosen) else chosen[-1:]  # a template may leave turns out on purpose
-        else:
-            text = self.text(messages, tools)
-            spans = self._find(text, messages, tools, chosen)
-            sure = [number for number in chosen if number in assistants]
-        _verify(text, spans, [messages[number] for number in sure])
-        return text, spans
+    def _closed(self, text: str, spans: list[Span], unended: bool, notes: tuple[str, ...]) -> Found:
+        """Add the token that ends generation where the last turn has none."""
+        if not unended or not self.ending.token:
+            return Found(text, spans, notes)
+        start, end = spans[-1]
+        return Found(text[:end] + self.ending.token, [*spans[:-1], (start, end + len(self.ending.token))], notes)
 
     def _render(
-        self, messages: Sequence[Message], tools: Any, prompt: bool = False, track: bool = False
+        self, messages: Sequence[Message], tools: Any, prompt: bool = False, track: bool = False, **variables: Any
     ) -> tuple[str, list[Span]]:
         """The text, and with track=True the spans that the template marks."""
         known = [{key: value for key, value in message.items() if value is not None} for message in messages]
@@ -100,180 +129,114 @@ class ChatTemplate:
                 chat_template=self.source,
                 return_assistant_tokens_mask=track,
                 add_generation_prompt=prompt,
-                **self.variables,
+                **self.variables | variables,
             )
         except (TemplateError, TypeError, ValueError, KeyError) as error:
             raise TemplateRefuses(f"the chat template refuses this row: {error}") from error
         return texts[0], spans[0] if track else []
 
-    def _find(self, text: str, messages: Sequence[Message], tools: Any, chosen: list[int]) -> list[Span]:
-        """The spans of the chosen messages in the text of a template that marks nothing itself."""
-        plain, places = self._places(messages, tools)
-        if plain != text:
-            return self._find_by_prefix(text, messages, tools, chosen)
-        return [
-            self._turn(text, messages, tools, number, places)
-            if messages[number]["role"] == "assistant"
-            else places[number]
-            for number in chosen
-            if number in places
-        ]
+    def _places(self, messages: Sequence[Message], tools: Any) -> Places:
+        """Render with marks and take them out again."""
+        marker = Marker()
+        marked = [marker.message(number, message) for number, message in enumerate(messages)]
+        return take_out(self.text(marked, tools), marker.pieces)
 
-    def _places(self, messages: Sequence[Message], tools: Any = None) -> tuple[str, dict[int, Span]]:
-        """Render with marks and take them out again: the text, and the place of each message's words in it.
+    def _look(self, text: str, messages: Sequence[Message], tools: Any, chosen: list[int], places: Places) -> _Looked:
+        """Find the spans of the chosen messages and make sure that all of their words are in them."""
+        assistants = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+        exact = places.text == text
+        if self.marks_generation and chosen == assistants:
+            spans = self._render(messages, tools, track=True)[1]
+            found = self._within_marks(messages, tools, spans, places) if exact else _Looked(spans)
+            sure = [number for number in chosen if not exact or _is_marked(number, places, spans)]
+        elif exact:
+            found, sure = self._by_places(messages, tools, chosen, places), list(set(chosen) & set(assistants))
+        else:
+            found, sure = self._by_prefix(text, messages, tools, chosen), chosen
+        if exact and (lost := [call for call in places.lost if call[0] in sure]):
+            number, call = min(lost)
+            name = messages[number]["tool_calls"][call]
+            raise TemplateRefuses(f"the chat template leaves out a tool call: {name.get('function', name)['name']!r}")
+        trained = "\0".join(text[start:end] for start, end in found.spans)
+        if (said := missing(trained, [messages[number] for number in sorted(sure)])) is not None:
+            raise TemplateRefuses(f"the chat template leaves out or changes what the assistant says: {said[:60]!r}")
+        return found
 
-        The name of a function is marked apart: a template may repeat it in the tool's answer, which is not counted.
-        """
-        pieces = _MARK.split(self.text([_marked(each, number) for number, each in enumerate(messages)], tools))
-        names = Counter({number: 2 * len(each.get("tool_calls") or ()) for number, each in enumerate(messages)})
-        places: dict[int, Span] = {}
-        position = 0
-        for piece, mark in zip(pieces[::2], pieces[1::2], strict=False):
-            position += len(piece)
-            number = ord(mark) - (_WORDS if ord(mark) >= _WORDS else _NAMES)
-            if ord(mark) < _WORDS:
-                names[number] -= 1
-            if ord(mark) >= _WORDS or names[number] >= 0:
-                places[number] = (places.get(number, (position, 0))[0], position)
-        return "".join(pieces[::2]), places
+    def _by_places(self, messages: Sequence[Message], tools: Any, chosen: list[int], places: Places) -> _Looked:
+        found = _Looked([])
+        for number in chosen:
+            if number not in places.hulls:
+                continue
+            if messages[number]["role"] == "assistant":
+                turn = self._turns.find(messages, tools, number, places)
+                found.spans.append(turn.span)
+                self._judge(found, turn, messages, number, places)
+            else:
+                found.spans.append(places.hulls[number])
+        return found
 
-    def _turn(self, text: str, messages: Sequence[Message], tools: Any, number: int, places: dict[int, Span]) -> Span:
-        """An assistant's turn: from the end of the prompt for it through the end-of-turn token."""
-        first, last = places[number]
-        before = max((other for other in places if other < number), default=None)
-        after = min((start for other, (start, _) in places.items() if other > number), default=len(text))
-        ended = self._ends.search(text, last, after)
-        start = 0 if before is None else places[before][1]
-        start += self._prompt_length(text[start:first], messages[:number], tools, before)
-        return start, ended.end() if ended else last
+    def _judge(self, found: _Looked, turn: Turn, messages: Sequence[Message], number: int, places: Places) -> None:
+        """Note how a turn differs from what generation writes, and whether a token has to be added."""
+        if turn.note:
+            found.notes.append(turn.note)
+        said = places.text[places.hulls[number][1] : turn.span[1]]
+        if number + 1 == len(messages):
+            self._judge_last(found, self._turns.specials(said)[-1:], places.text[turn.span[1] :])
+        elif messages[number + 1]["role"] != "assistant" and not self._turns.specials(said):
+            found.notes.append(_NO_END)
 
-    def _prompt_length(self, gap: str, messages: Sequence[Message], tools: Any, before: int | None) -> int:
-        """How much of the text between message `before`, the last that says anything, and the next is its prompt."""
-        if before is not None:
-            key = tuple(message["role"] for message in messages[before:])
-            prompt = self._prompts.get(key, "")
-            if not prompt or not gap.startswith(prompt):
-                prompt = self._prompts[key] = self._prompt(messages, tools)
-            if prompt:
-                return _common_length(prompt, gap)
-        opened = gap.rfind(self._header) if self._header else -1
-        return opened + len(self._header) if opened >= 0 else len(gap)
+    def _judge_last(self, found: _Looked, last: list[str], rest: str) -> None:
+        """The last turn: `last` is the token that ends it, `rest` what the template writes after it."""
+        ending = self.ending
+        stops = not ending.stops or bool(last and last[0] in ending.stops)
+        found.unended = not (last and (stops or not ending.always))
+        if found.unended and ((rest.strip() and not last) or not ending.token):
+            found.unended = False
+            found.notes.append(_NO_END)
+        elif found.unended:
+            found.notes.append(f"{ending.token} is added, and trained, at the end of the assistant's last turn")
+        elif not stops:
+            known = ", ".join(sorted(ending.stops))
+            found.notes.append(f"the assistant's last turn ends with {last[0]}, and generation only with {known}")
 
-    @cached_property
-    def _header(self) -> str:
-        """What the template adds to a conversation when it asks for the assistant's turn."""
-        probe = [{"role": "user", "content": "a"}]
-        try:
-            return self.text(probe, prompt=True).removeprefix(self.text(probe))
-        except TemplateRefuses:
-            return ""
+    def _within_marks(self, messages: Sequence[Message], tools: Any, spans: list[Span], places: Places) -> _Looked:
+        """The spans that the template marks, without what the prompt for the assistant already holds."""
+        found = _Looked([])
+        marked = {
+            number: self._turns.find(messages, tools, number, places)
+            for number in places.hulls
+            if messages[number]["role"] == "assistant" and _is_marked(number, places, spans)
+        }
+        for start, end in spans:
+            own = {number: turn for number, turn in marked.items() if _meet((start, end), places.hulls[number])}
+            first = min((turn.span[0] for turn in own.values()), default=start)
+            found.spans.append((min(max(start, first), end), end))
+            if unmarked := places.text[first:start]:
+                found.notes.append(f"the chat template does not mark {unmarked[:40]!r}, which generation has to write")
+            for number, turn in own.items():
+                self._judge(found, replace(turn, span=(start, end)), messages, number, places)
+        return found
 
-    def _prompt(self, messages: Sequence[Message], tools: Any) -> str:
-        """What the template writes between the last words and the assistant's next ones; "" where it cannot."""
-        try:
-            text = self.text([_marked(m, number) for number, m in enumerate(messages)], tools, prompt=True)
-        except TemplateRefuses:
-            return ""
-        return _MARK.split(text)[-1]
-
-    @cached_property
-    def _ends(self) -> re.Pattern[str]:
-        """The special tokens with which this template ends an assistant's turn, learnt from small conversations.
-
-        They are what follows the same words at the end of a conversation and within it: so neither the end of the
-        whole text nor the start of the next turn is taken for the end of the turn.
-        """
-        user: Message = {"role": "user", "content": "a"}
-        answer: Message = {"role": "assistant", "content": "b"}
-        call: Message = {"type": "function", "id": "a12345678", "function": {"name": "f", "arguments": {"a": "b"}}}
-        asks: Message = {"role": "assistant", "tool_calls": [call]}
-        result: Message = {"role": "tool", "name": "f", "tool_call_id": "a12345678", "content": "c"}
-        found: set[str] = set()
-        for turns, following in (([user, answer], [user, answer]), ([user, asks], [result, answer])):
-            at_end, within = self._after_answer(turns), self._after_answer([*turns, *following])
-            shared = [one for one, other in zip(at_end, within, strict=False) if one == other]
-            found |= {"".join(shared)} if shared else {*at_end[:1], *within[:1]}
-        return _alternatives(found) if found else self._special
-
-    def _after_answer(self, messages: Sequence[Message]) -> list[str]:
-        """The special tokens that directly follow each other after message 1 of a conversation."""
-        try:
-            text, places = self._places(messages)
-        except TemplateRefuses:
-            return []
-        found = self._special.search(text, *places[1][1:], places.get(2, (len(text),))[0]) if 1 in places else None
-        tokens = []
-        while found:
-            tokens.append(found.group())
-            found = self._special.match(text, found.end())
-        return tokens
-
-    def _find_by_prefix(self, text: str, messages: Sequence[Message], tools: Any, chosen: list[int]) -> list[Span]:
+    def _by_prefix(self, text: str, messages: Sequence[Message], tools: Any, chosen: list[int]) -> _Looked:
         """For a template that changes what it is given: an assistant's turn is what its prompt lacks."""
-        spans = []
+        found = _Looked([])
         for number in chosen:
             before = self.text(messages[:number], tools, prompt=True)
             through = self.text(messages[: number + 1], tools)
             if messages[number]["role"] != "assistant" or not text.startswith(before):
-                raise TemplateRefuses("the chat template changes the words, so that the trained ones cannot be found")
-            said = text[len(before) : _common_length(through, text)]
-            ends = list(self._ends.finditer(said))
-            spans.append((len(before), len(before) + (ends[-1].end() if ends else len(said.rstrip()))))
-        return spans
+                raise TemplateRefuses(_CHANGED)
+            said = text[len(before) : common_length(through, text)]
+            length = self._turns.last_special(said)
+            found.spans.append((len(before), len(before) + (length or len(said.rstrip()))))
+            if number + 1 == len(messages):
+                self._judge_last(found, self._turns.specials(said)[-1:], text[found.spans[-1][1] :])
+        return found
 
 
-def _common_length(one: str, other: str) -> int:
-    """Length of the longest common beginning of two texts."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+def _is_marked(number: int, places: Places, spans: Sequence[Span]) -> bool:
+    """Whether a message is trained by the marks of a template, which may leave turns out on purpose, or not written."""
+    return number not in places.hulls or any(_meet(span, places.hulls[number]) for span in spans)
 
 
-def _alternatives(tokens: Iterable[str]) -> re.Pattern[str]:
-    """A pattern that finds any of the tokens, the longest first; one that finds nothing where there are none."""
-    return re.compile("|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)) or r"(?!)")
-
-
-def _marked(message: Message, number: int) -> Message:
-    """A copy of a message with its marks around all that it says."""
-    mark = chr(_WORDS + number)
-    words = {key: _mark(message[key], mark) for key in ("content", *REASONING_KEYS) if message.get(key)}
-    if message.get("tool_calls"):
-        words["tool_calls"] = [_marked_call(call, number) for call in message["tool_calls"]]
-    return message | words
-
-
-def _marked_call(call: dict[str, Any], number: int) -> dict[str, Any]:
-    if "function" in call:
-        return call | {"function": _marked_call(call["function"], number)}
-    name = _mark(call["name"], chr(_NAMES + number))
-    return call | {"name": name, "arguments": _mark(call.get("arguments"), chr(_WORDS + number))}
-
-
-def _mark(value: Any, mark: str) -> Any:
-    """Put the mark around every text in a value; inside its outer white space, which a template may strip."""
-    if isinstance(value, str):
-        core = value.strip()
-        start = len(value) - len(value.lstrip())
-        return value[:start] + mark + core + mark + value[start + len(core) :] if core else value
-    if isinstance(value, list):
-        return [_mark(each, mark) for each in value]
-    if isinstance(value, dict):
-        return {key: each if key == "type" else _mark(each, mark) for key, each in value.items()}
-    return value
-
-
-def _verify(text: str, spans: list[Span], messages: list[Message]) -> None:
-    """Raise TemplateRefuses where something that the assistant said is not in a trained span."""
-    trained = "\0".join(text[start:end] for start, end in spans)
-    for message in messages:
-        for said in _said(message):
-            if said not in trained:
-                raise TemplateRefuses(f"the chat template leaves out or changes what the assistant says: {said[:60]!r}")
-
-
-def _said(message: Message) -> list[str]:
-    """What must be found in a trained turn. Reasoning is not: templates leave it out of turns that are over."""
-    content = message.get("content") or ""
-    parts = [part["text"] for part in content] if isinstance(content, list) else [content]
-    names = [call.get("function", call)["name"] for call in message.get("tool_calls") or []]
-    return [part.rpartition(_CLOSE_THINK)[2].strip() for part in parts] + names
+def _meet(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]

@@ -14,10 +14,15 @@ from training_hub.data.formats import columns_of, format_of, is_conversation, re
 from training_hub.data.read import EXTENSIONS, Malformed, is_hub_id, read_rows, unit_of
 from training_hub.errors import enumerate_names, fault
 
-__all__ = ["Inspection", "Unfit", "check", "recognise", "summarise"]
+__all__ = ["Inspection", "Unfit", "check", "recognise", "summarise", "summarise_refusals"]
 
 MAX_ROWS = 200_000  # a few seconds; the worker looks at the rest
 _SHOWN_FAULTS = 3
+# What the worker itself hands to the renderer.
+_TAKEN = {
+    "messages", "conversations", "tools", "documents", "chat_template", "add_generation_prompt",
+    "continue_final_message", "return_assistant_tokens_mask",
+}  # fmt: skip
 
 
 def check(data: Mapping[str, Any]) -> list[str]:
@@ -42,6 +47,9 @@ def setting_faults(data: Mapping[str, Any]) -> list[str]:
         faults.append(fault("data.block_size", data["block_size"], rule))
     if data["chat_template"] is not None and not Path(data["chat_template"]).is_file():
         faults.append(fault("data.chat_template", data["chat_template"], "no such file"))
+    if taken := sorted(_TAKEN & set(data["chat_template_kwargs"])):
+        rule = f"{enumerate_names(taken)} cannot be set: what is rendered is in the rows"
+        faults.append(fault("data.chat_template_kwargs", data["chat_template_kwargs"], rule))
     return faults
 
 
@@ -167,3 +175,18 @@ def summarise(name: str, path: str, wrong: list[tuple[int, str]], total: int, wa
     shown = "; ".join(f"{unit} {number}: {problem}" for number, problem in wrong[:_SHOWN_FAULTS])
     more = "; ..." if len(wrong) > _SHOWN_FAULTS else ""
     return fault(name, path, f"{shown}{more} ({len(wrong):,} of {total:,} {unit}s)", way_out)
+
+
+def summarise_refusals(name: str, path: str, refused: list[tuple[int, str]], total: int) -> str | None:
+    """The same for rows that the chat template cannot write, by reason; a reason may end with what was said."""
+    if not refused:
+        return None
+    unit = unit_of(path)
+    kinds: dict[str, list[tuple[int, str]]] = {}
+    for number, reason in sorted(refused):
+        kinds.setdefault(reason.partition(": '")[0], []).append((number, reason))
+    most = sorted(kinds.values(), key=len, reverse=True)
+    shown = [f"{unit} {rows[0][0]}: {rows[0][1]} ({len(rows):,} of {total:,} {unit}s)" for rows in most[:_SHOWN_FAULTS]]
+    more = "; ..." if len(most) > _SHOWN_FAULTS else ""
+    way_out = "leave such rows out with data.unrenderable=drop, or give another template with data.chat_template=FILE"
+    return fault(name, path, "; ".join(shown) + more, way_out)

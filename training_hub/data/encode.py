@@ -11,6 +11,8 @@ without a chat template they are the plain text
 
     ### Response:
     {output}<eos>
+
+Rows of text, prompt and completion or a preference, are turns in the same way, or the plain text of both and <eos>.
 """
 
 from __future__ import annotations
@@ -33,11 +35,15 @@ _RENDERING = Lock()  # transformers notes the places of generations on the templ
 
 
 class Text(NamedTuple):
-    """Text to be tokenised: spans are its trained characters; whole: its template wrote all special tokens."""
+    """Text to be tokenised: spans are its trained characters; whole: its template wrote all special tokens.
+
+    notes: what is to be said about the way in which it was written.
+    """
 
     text: str
     spans: list[Span]
     whole: bool
+    notes: tuple[str, ...] = ()
 
 
 class Given(NamedTuple):
@@ -66,6 +72,8 @@ class Encoder:
         train_on = data["train_on"]
         self.roles = frozenset([train_on] if isinstance(train_on, str) else train_on)
         self.left_out: Counter[str] = Counter()  # rows of which the template leaves out "tools" or "reasoning"
+        self.notes: Counter[str] = Counter()  # rows of which something else is to be said
+        self._chats = template is not None and not data["plain_text"]
 
     def encode(self, rows: Sequence[tuple[int, Row]], form: str) -> tuple[Flat, list[tuple[int, str]]]:
         """Encode numbered rows; those that the template refuses are left out and returned as (number, reason).
@@ -73,13 +81,17 @@ class Encoder:
         A preference row becomes two rows: the prompt with the chosen and the prompt with the rejected answer.
         """
         texts: list[Text | Given] = []
+        said: list[str] = []
         refused: list[tuple[int, str]] = []
         with _RENDERING:
             for number, row in rows:
                 try:
-                    texts += self.texts(row, form)
+                    made = self.texts(row, form)
+                    texts += made
+                    said += {note for text in made if isinstance(text, Text) for note in text.notes}
                 except TemplateRefuses as reason:
                     refused.append((number, str(reason)))
+        self.notes.update(said)
         return self._tokenise(texts), refused
 
     def texts(self, row: Row, form: str) -> list[Text | Given]:
@@ -99,13 +111,15 @@ class Encoder:
         prompt, answer = decoded(row["prompt"]), decoded(row[column])
         if isinstance(prompt, list):
             return self._chat([*prompt, *answer], row, len(prompt))
+        if self._chats:
+            return self._chat([_turn("user", prompt), _turn("assistant", answer)], row)
         return self._plain(prompt, answer, self.roles)
 
     def _alpaca(self, row: Row) -> Text:
         given, output = row.get("input") or "", row["output"]
-        if self.template is not None:
+        if self._chats:
             asked = "\n\n".join(filter(None, (row["instruction"], given)))
-            return self._chat([{"role": "user", "content": asked}, {"role": "assistant", "content": output}], row)
+            return self._chat([_turn("user", asked), _turn("assistant", output)], row)
         below = f"### Input:\n{given}\n\n" if given else ""
         return self._plain(f"### Instruction:\n{row['instruction']}\n\n{below}### Response:\n", output, self.roles)
 
@@ -124,15 +138,23 @@ class Encoder:
         tools = decoded(row.get("tools")) or None
         roles = {message["role"] for message in messages} - {"system"} if is_true(row.get("unmask")) else self.roles
         if "all" in roles:
-            text = self.template.text(messages, tools)
-            return Text(text, [(0, len(text))], whole=True)
+            return self._all(self.template, messages, tools)
         trained = [
             message["role"] in roles and (number >= prompt or message["role"] != "assistant")
             for number, message in enumerate(messages)
         ]
-        text, spans = self.template.spans(messages, tools, trained.__getitem__)
+        text, spans, notes = self.template.spans(messages, tools, trained.__getitem__)
         self._note_what_is_left_out(text, messages, tools)
-        return Text(text, spans, whole=True)
+        return Text(text, spans, whole=True, notes=notes)
+
+    def _all(self, template: ChatTemplate, messages: list[Message], tools: Any) -> Text:
+        """A conversation of which every token is trained; its end is that of the assistant's turn, where it is one."""
+        last = len(messages) - 1
+        try:
+            text, _, notes = template.spans(messages, tools, lambda number: number == last)
+        except TemplateRefuses:
+            text, notes = template.text(messages, tools), ()
+        return Text(text, [(0, len(text))], whole=True, notes=notes)
 
     def _note_what_is_left_out(self, text: str, messages: list[Message], tools: Any) -> None:
         """Count rows whose tools or last reasoning the template does not write."""
@@ -165,6 +187,10 @@ class Encoder:
             batch = [texts[place].text for place in chosen]
             found |= zip(chosen, self.tokenizer.encode_batch(batch, add_special_tokens=not whole), strict=True)
         return [found[place] for place in range(len(texts))]
+
+
+def _turn(role: str, words: str) -> Message:
+    return {"role": role, "content": words}
 
 
 def _tokens_of(encoding: Any, start: int, end: int, length: int) -> tuple[int, int]:

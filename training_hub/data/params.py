@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,19 @@ class DataParams(Checked):
     )
     too_long: Literal["truncate", "drop", "error"] = param("what happens to a row of more than max_seq_len tokens")
     chat_template: Place | None = param("Jinja file to use instead of the model's own chat template")
+    chat_template_kwargs: dict[str, Any] = param(
+        "further variables of the chat template, for example {enable_thinking: false}"
+    )
+    plain_text: bool = param(
+        "write rows of text (prompt and completion, alpaca, preferences of text) as they are, although the model has a "
+        "chat template; else each is a user's turn and the assistant's answer"
+    )
+    end_of_turn: Text = param(
+        "the token that ends the assistant's last turn. auto: what the chat template writes, and where it writes none, "
+        "the tokenizer's or generation config's end token is added and trained; template: only what it writes; or a "
+        "special token, added where the turn does not end with it"
+    )
+    unrenderable: Literal["error", "drop"] = param("what happens to a row that the chat template cannot write")
     messages_column: Column = param("column that holds the conversation")
     document_column: Column = param("column that holds a document's text")
     block_size: int | None = param(

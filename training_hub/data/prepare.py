@@ -17,6 +17,7 @@ from training_hub.data.cache import Report, cached, fingerprint, key_of
 from training_hub.data.chat import ChatTemplate
 from training_hub.data.check import setting_faults
 from training_hub.data.encode import Encoder
+from training_hub.data.ending import ending
 from training_hub.data.origin import seen, template_digest
 from training_hub.data.place import cache_folder
 from training_hub.data.rows import PreferenceRows, TokenRows
@@ -31,6 +32,8 @@ _SETTINGS = (
     "messages_column",
     "document_column",
     "block_size",
+    "plain_text",
+    "unrenderable",
 )
 
 
@@ -45,6 +48,7 @@ class Prepared:
         rows_read, rows_kept        rows of the source, all of them and those in this part
         dropped, truncated          {reason: rows}, rows; of the source
         left_out                    {"tools" or "reasoning": rows in which the chat template does not write them}
+        notes                       {what else is to be said: rows}; `notes.warnings` makes lines of both
         rows                        rows of tokens: blocks where documents are joined, pairs of preference data
         tokens, trained_tokens, length {min, mean, median, p95, max}   in tokens
         seconds, from_cache         how long it took to prepare, and whether that was at another time
@@ -58,7 +62,8 @@ class Prepared:
 def prepare(tokenizer: Any, data: Mapping[str, Any]) -> Prepared:
     """Prepare the data of a run, or find it in the cache.
 
-    tokenizer: a fast tokenizer of transformers; data: the resolved data node. Safe to call from every rank at once.
+    tokenizer: a fast tokenizer of transformers, which may have `ends_generation`, ids of tokens that end generation
+    besides its own; data: the resolved data node. Safe to call from every rank at once.
     Raises ConfigError, with all faulty rows counted, where something is wrong with the data or the settings.
     """
     fraction = float(data["eval_fraction"])
@@ -127,7 +132,8 @@ def _template(tokenizer: Any, data: Mapping[str, Any]) -> ChatTemplate | None:
     if not source:
         return None
     special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return ChatTemplate(source, dict(tokenizer.special_tokens_map), special)
+    variables = dict(tokenizer.special_tokens_map) | data["chat_template_kwargs"]
+    return ChatTemplate(source, variables, special, ending(tokenizer, data["end_of_turn"]))
 
 
 def _identity(encoder: Encoder) -> dict[str, Any]:
@@ -138,6 +144,7 @@ def _identity(encoder: Encoder) -> dict[str, Any]:
         "tokenizer": hashlib.sha256(encoder.tokenizer.to_str().encode()).hexdigest(),
         "versions": [tokenizers.__version__, transformers.__version__],
         "template": [template.source, template.variables] if template else None,
+        "ending": [template.ending.token, template.ending.always, sorted(template.ending.stops)] if template else None,
         "date": date.today().isoformat() if dated else None,
         "eos": encoder.eos,
         "settings": {name: encoder.data[name] for name in _SETTINGS},

@@ -53,11 +53,16 @@ class Skeleton:
 
 
 def plain_words(messages: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """The words of messages that hold nothing but text without outer white space; None where any holds more."""
+    """The words of messages that hold nothing but text without outer white space; None where any holds more.
+
+    Reasoning within the text counts as more: templates move it or leave it out.
+    """
     words = []
     for message in messages:
         content = message.get("content")
         if len(message) != 2 or not isinstance(content, str) or not content or content != content.strip():
+            return None
+        if "think>" in content:
             return None
         words.append(content)
     return words

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from training_hub.data.notes import warnings
 from training_hub.run import RunDir
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def say(text: str) -> None:
 
 class _View(Protocol):
     def say(self, what: str, of_what: str) -> None: ...
+    def warn(self, text: str) -> None: ...
     def show(self, total: int, row: dict[str, Any], left_s: float | None) -> None: ...
     def close(self) -> None: ...
 
@@ -40,6 +42,7 @@ class Progress:
         self._size = self._written()  # a run that goes on has rows already
         self._manifest: tuple[int, int] | None = None
         self._waits = False
+        self._warned = False
         self._view: _View = _Bar() if sys.stdout.isatty() else _Lines()
 
     def __enter__(self) -> Progress:
@@ -60,7 +63,9 @@ class Progress:
         rows = self._run.read_metrics()
         if not rows:
             return
-        total = int(self._run.read_manifest().get("total_steps") or 0)
+        manifest = self._run.read_manifest()
+        self._warn(manifest)
+        total = int(manifest.get("total_steps") or 0)
         trained = [row for row in rows if row["loss"] is not None]
         evaluated = [row["eval_loss"] for row in rows if row["eval_loss"] is not None]
         row = dict(trained[-1] if trained else rows[-1], eval_loss=evaluated[-1] if evaluated else None)
@@ -73,12 +78,21 @@ class Progress:
         if version == self._manifest:
             return
         self._manifest = version
-        if self._run.read_manifest().get("status") == "pending":
+        known = self._run.read_manifest()
+        self._warn(known)
+        if known.get("status") == "pending":
             self._waits = True
             self._view.say("waiting", "for its turn")
         elif self._waits:
             self._waits = False
             self._view.say(*_STARTING)
+
+    def _warn(self, manifest: dict[str, Any]) -> None:
+        """Say what is to be said about the data, once it is prepared."""
+        if not self._warned and manifest.get("data"):
+            self._warned = True
+            for text in warnings(manifest["data"]):
+                self._view.warn(f"warning: {text}")
 
     def _written(self) -> int:
         return self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
@@ -135,6 +149,9 @@ class _Lines:
     def say(self, what: str, of_what: str) -> None:
         pass
 
+    def warn(self, text: str) -> None:
+        say(text)
+
     def show(self, total: int, row: dict[str, Any], left_s: float | None) -> None:
         now = time.monotonic()
         if now - self._shown_at >= _PLAIN_EVERY_S or row["step"] == total:
@@ -175,6 +192,9 @@ class _Bar:
 
     def say(self, what: str, of_what: str) -> None:
         self._bar.update(self._task, description=what, numbers=of_what, left="-:--")
+
+    def warn(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, total: int, row: dict[str, Any], left_s: float | None) -> None:
         done, left = row["step"], duration(left_s)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from training_hub.errors import ConfigError, fault
 
+_MAY_BE_MISSING: dict[str, Any] = {
+    f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "connection_errors", "gated_repo")
+}
 WAY_OUT = "give a folder in Hugging Face format or an id on the hub (private models: set HF_TOKEN)"
 
 
@@ -22,7 +26,23 @@ def load(model: Mapping[str, Any], chat_template: str | None = None) -> Any:
         raise ConfigError(fault("model_path", model["path"], rule, WAY_OUT)) from error
     if chat_template:
         tokenizer.chat_template = Path(chat_template).read_text()
+    tokenizer.ends_generation = ends_generation(model)
     return tokenizer
+
+
+def ends_generation(model: Mapping[str, Any]) -> list[int]:
+    """Ids of the tokens that end generation, as the generation config says, or the model's; [] where neither does."""
+    from transformers.utils import cached_file
+
+    for name in ("generation_config.json", "config.json"):
+        try:
+            path = cached_file(model["path"], name, revision=where(model)["revision"], **_MAY_BE_MISSING)
+            ids = json.loads(Path(path).read_text()).get("eos_token_id") if path else None
+        except (OSError, ValueError, AttributeError):
+            continue
+        if ids is not None:
+            return [number for number in (ids if isinstance(ids, list) else [ids]) if type(number) is int]
+    return []
 
 
 def where(model: Mapping[str, Any]) -> dict[str, Any]:

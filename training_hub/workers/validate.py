@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from training_hub.data.notes import warnings
 from training_hub.data.prepare import prepare
 from training_hub.data.rows import PreferenceRows, TokenRows
 from training_hub.data.show import histogram, render
@@ -28,6 +29,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_status
     console = Console(highlight=False, soft_wrap=True)
+    for text in warnings(prepared.report):
+        console.print(f"warning: {text}", markup=False)
     for name, rows in (("train", prepared.train), ("eval", prepared.eval)):
         if rows is not None:
             show(console, tokenizer, name, rows, prepared.report[name], request["rows"])

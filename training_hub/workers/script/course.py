@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from training_hub.data import notes
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.errors import ConfigError, RunFailed, fault
 from training_hub.run import RunDir
@@ -71,6 +72,8 @@ def fits(data: Prepared, library: Library) -> None:
 
 def describe(run: RunDir, config: dict[str, Any], data: Prepared, library: Library, steps: int) -> None:
     """Write to the manifest what is known before the script starts."""
+    for text in notes.warnings(data.report):
+        print(f"warning: {text}", flush=True)
     names = ("torch", "transformers", "datasets", "accelerate", "flash-attn", library.distribution)
     run.update_manifest(
         total_steps=steps,

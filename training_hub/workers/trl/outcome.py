@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from training_hub import checkpoints
+from training_hub.data import notes
 from training_hub.run import RunDir
 from training_hub.workers.trl import adapter, models
 from training_hub.workers.trl.steps import Steps
@@ -22,6 +23,8 @@ def describe(run: RunDir, trainer: Steps, settled: dict[str, Any], report: dict[
     """Write to the manifest what is known before the first step."""
     if not trainer.is_world_process_zero():
         return
+    for text in notes.warnings(report):
+        print(f"warning: {text}", flush=True)
     run.update_manifest(
         total_steps=total_steps(trainer),
         world_size=trainer.accelerator.num_processes,
