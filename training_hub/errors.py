@@ -17,6 +17,8 @@ from collections.abc import Iterable, Sequence
 from training_hub.redaction import redacted
 
 _FEW = 5
+_MOST_TOLD = 50
+_LONGEST_NAME = 100
 _LONGEST = 300  # characters of a value
 
 
@@ -32,14 +34,16 @@ class HubError(Exception):
 class ConfigError(HubError, ValueError):
     """One or more settings are wrong; nothing has been started or written.
 
-    `faults` holds one line for each fault, so that all of them are reported together.
+    `faults` holds one line for each fault, so that all of them are reported together; of many, the
+    message has the first.
     """
 
     exit_status = 2
 
     def __init__(self, *faults: str) -> None:
         self.faults = tuple(printable(redacted(text)) for text in faults)
-        super().__init__("\n".join(self.faults))
+        more = len(faults) - _MOST_TOLD
+        super().__init__("\n".join([*self.faults[:_MOST_TOLD], *([f"... and {more:,} more"] if more > 0 else [])]))
 
 
 class MissingError(ConfigError):
@@ -108,6 +112,8 @@ def enumerate_names(names: Iterable[str]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that a misspelled one most likely means, None where nothing is close."""
+    if len(name) > _LONGEST_NAME:  # comparing takes long, and nobody misspells so much
+        return None
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.62)), None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -48,15 +48,20 @@ def imported(config: Mapping[str, Any]) -> list[str]:
 def nameless(composition: Composition) -> Iterator[str]:
     """Settings of something that was not chosen, and that no class belongs to."""
     for group in ("callbacks", "logger"):
+        there = options(group)
         for name, node in (composition.cfg.get(group) or {}).items():
             if isinstance(node, DictConfig) and not _close_to_target(node):
-                known = nearest(str(name), options(group))
-                way = f"did you mean {group}.{known}?" if known and known != name else _how_to_choose(group, str(name))
+                known = nearest(str(name), there)
+                way = (
+                    f"did you mean {group}.{known}?"
+                    if known and known != name
+                    else _how_to_choose(group, str(name), there)
+                )
                 yield fault(f"{group}.{name}", OmegaConf.to_container(node), "nothing of this name is chosen", way)
 
 
-def _how_to_choose(group: str, name: str) -> str:
-    if name in options(group):
+def _how_to_choose(group: str, name: str, there: Sequence[str]) -> str:
+    if name in there:
         return f"add {group}=[{name}]" if group == "callbacks" else f"add {group}=[jsonl,{name}]"
     return f"add {group}.{name}._target_=package.module.Class"
 

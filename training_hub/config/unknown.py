@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -11,6 +11,8 @@ from training_hub.config.compose import Composition
 from training_hub.config.origin import place_of, shown, user_keys
 from training_hub.config.schema import Schema
 from training_hub.errors import fault, nearest, suggestion
+
+_MOST_TOLD = 20
 
 
 def unknown(composition: Composition, schema: Schema) -> list[str]:
@@ -25,7 +27,8 @@ def unknown(composition: Composition, schema: Schema) -> list[str]:
     )
     astray = _without_header(composition)
     strange = [key for key in map(str, cfg) if key not in known and not (key == "experiment" and astray)]
-    found += astray + [_fault(composition, key, known, schema.elsewhere(key)) for key in strange]
+    found += astray
+    found += _first_few(strange, lambda key: _fault(composition, key, known, schema.elsewhere(key)))
     for path, owner in schema.nodes.items():
         inner = {(each.alias or name) for name, each in owner.model_fields.items()}
         found += _inside(composition, path, inner)
@@ -91,7 +94,15 @@ def _inside(composition: Composition, path: str, known: Iterable[str]) -> list[s
     node = OmegaConf.select(composition.cfg, path)
     known = set(known)
     keys = [str(key) for key in node] if isinstance(node, DictConfig) else []
-    return [_fault(composition, f"{path}.{key}", known) for key in keys if key not in known]
+    return _first_few(
+        [key for key in keys if key not in known], lambda key: _fault(composition, f"{path}.{key}", known)
+    )
+
+
+def _first_few(keys: Sequence[str], told: Callable[[str], str]) -> list[str]:
+    """A fault for each key; of many, for the first and how many there are: to look for the right name takes a while."""
+    more = len(keys) - _MOST_TOLD
+    return [told(key) for key in keys[:_MOST_TOLD]] + ([f"{more:,} more keys: no such parameter"] if more > 0 else [])
 
 
 def _fault(composition: Composition, key: str, known: Iterable[str], owner: str | None = None) -> str:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import ceil, prod
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from training_hub.config.choices import options_of
 from training_hub.config.groups import GROUPS, conf_loader
 from training_hub.config.values import wrong_values
-from training_hub.errors import ConfigError, fault, subject
+from training_hub.errors import ConfigError, fault, shown_value, subject
 from training_hub.params import SweepParams, aliases
 
 _ALIASES = aliases(SweepParams)
+_MOST_RUNS = 10_000
 _PLUGINS = ("hydra/sweeper", "hydra/launcher")
 _MODES = {"never": "never", "False": "never", "auto": "auto", "True": "auto", "must": "must"}
 
@@ -46,6 +49,12 @@ class Asked:
         """Every combination of the values. ConfigError for a range without end and for one without values."""
         if faults := [text for each in self.settings for text in _sweep_faults(each)]:
             raise ConfigError(*faults)
+        swept = [each for each in self.settings if each.is_sweep_override()]
+        if (runs := prod(map(_count, swept))) > _MOST_RUNS:
+            typed = " ".join(str(each.input_line) for each in swept)
+            way = "give fewer values, or add hydra/sweeper=optuna, which chooses some"
+            many = f"{runs:,} runs" if runs < sys.maxsize else "runs without end"
+            raise ConfigError(f"-m {shown_value(typed)}: {many}, a sweep has at most {_MOST_RUNS:,}; {way}")
         (batch,) = BasicSweeper.split_arguments(list(self.settings), None)
         return batch
 
@@ -122,13 +131,25 @@ def _sweep_faults(override: Override) -> Iterator[str]:
     if not override.is_discrete_sweep():
         way = "list the values, or add hydra/sweeper=optuna, which chooses some"
         yield fault(_key(override), _value(override), "has no end of values", way)
-    elif next(override.sweep_string_iterator(), None) is None:
+    elif _count(override) == 0:
         yield fault(_key(override), _value(override), "not one value in it", "check its bounds or its pattern")
 
 
+def _count(override: Override) -> int:
+    """How many values a discrete sweep has; of a range nothing is enumerated, which could take forever."""
+    value: Any = override.value()
+    if not isinstance(value, RangeSweep):
+        return sum(1 for _ in override.sweep_string_iterator())
+    start, stop, step = value.start or 0, value.stop or 0, value.step
+    try:
+        return max(0, ceil((stop - start) / step))
+    except (ArithmeticError, ValueError):  # a step of 0, nan, or more than a float can count
+        return sys.maxsize if step else 0
+
+
 def _first(override: Override) -> str:
-    value = override.value()
-    if isinstance(value, IntervalSweep):
+    value: Any = override.value()
+    if isinstance(value, IntervalSweep | RangeSweep):
         return str(value.start)
     return (
         next(override.sweep_string_iterator()) if override.is_sweep_override() else override.get_value_element_as_str()

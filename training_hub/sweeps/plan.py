@@ -88,10 +88,14 @@ class Planner:
         return self._variants.compose(overrides).hydra_cfg.hydra
 
     def folder(self, every: Iterable[Sequence[str]]) -> Path:
-        """Where a sweep goes whose folder was not typed: an experiment's output_dir, else Hydra's hydra.sweep.dir."""
+        """Where a sweep goes whose folder was not typed: an experiment's output_dir, else Hydra's hydra.sweep.dir.
+
+        ConfigError where no job can be composed.
+        """
         composition = next(filter(None, map(self._composed, every)), None)
         if composition is None:
-            return Path()  # no job is sound: checking them says why
+            _each(every, self._variants.compose)  # raises: it says why no job is sound
+            raise AssertionError(every)
         with composition.resolving() as cfg:
             own = "output_dir" in user_keys(composition)
             return Path(str(cfg.output_dir if own else composition.hydra_cfg.hydra.sweep.dir))
