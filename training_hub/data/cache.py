@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from training_hub.data.read import read_rows
 from training_hub.errors import ConfigError, fault
 
@@ -26,6 +24,8 @@ def cached(folder: Path, key: str, build: Callable[[Path], Report]) -> tuple[Pat
     once: one builds, the others wait. A folder is there in full or not at all. Raises ConfigError where the cache
     cannot be written.
     """
+    from filelock import FileLock  # half as long to import as Hydra, and the front needs only fingerprints
+
     place = folder / key
     report = place / "report.json"
     if not report.exists():

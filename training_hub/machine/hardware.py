@@ -9,6 +9,8 @@ from itertools import takewhile
 from pathlib import Path
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+# What a loaded driver shows: on Linux, in a container that sees a GPU, under WSL.
+_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Gpu:
 
 def gpus() -> list[Gpu]:
     """The NVIDIA GPUs that CUDA_VISIBLE_DEVICES leaves visible, in driver order; [] where there is no driver."""
+    if not _has_driver():
+        return []
     import pynvml
 
     try:
@@ -46,6 +50,8 @@ def visible_names(names: str) -> list[str]:
 
 def driver_cuda() -> int | None:
     """The newest major version of CUDA that the driver knows, None where there is no driver."""
+    if not _has_driver():
+        return None
     import pynvml
 
     try:
@@ -53,6 +59,11 @@ def driver_cuda() -> int | None:
         return int(pynvml.nvmlSystemGetCudaDriverVersion()) // 1000
     except pynvml.NVMLError:
         return None
+
+
+def _has_driver() -> bool:
+    """Whether a driver for NVIDIA GPUs is loaded: without one, importing pynvml to ask it is a tenth of a start."""
+    return any(map(os.path.exists, _DRIVERS))
 
 
 def cores() -> int:
