@@ -169,7 +169,7 @@ def test_a_torn_file_is_named_in_one_line(run: RunDir, text: str) -> None:
     readers = {run.result: run.read_result, run.job: run.read_job, run.config: run.read_config}
     for file, read in readers.items():
         file.write_text(text)
-        with pytest.raises(ConfigError, match=rf"^{file}: torn, it cannot be read; copy it once more, or remove it$"):
+        with pytest.raises(ConfigError, match=rf"^{file}: damaged, it .*; restore it, or remove it$"):
             read()
 
 

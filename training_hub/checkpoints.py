@@ -19,13 +19,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training_hub import moving
+from training_hub import moving, stored
 from training_hub.errors import RunFailed
 from training_hub.moving import move
 from training_hub.run import RunDir, write_atomically
 
 SEAL = "checkpoint.json"
 _TELLING = (SEAL, "config.json", "adapter_config.json")  # what has one of these is a checkpoint, or a model
+_FACTS = {
+    "step!": int,
+    "full!": bool,
+    "files!": {str: {"bytes!": int, "sha256!": str}},
+    "origin": {"model": {"path!": str, "sha256!": str}},
+    "rows": dict,
+    "data": {"train": dict, "eval": dict},
+    "config": dict,
+}
 _NAME = re.compile(r"checkpoint-(\d+)")
 _PART = 2**26  # bytes of a file that are hashed at a time, beside others
 _THREADS = 8
@@ -78,8 +87,8 @@ def step_of(path: Path) -> int:
 
 def read(path: Path) -> Checkpoint:
     """The checkpoint in a folder. OSError or ValueError where it has no seal that can be read."""
-    facts = json.loads((path / SEAL).read_text())
-    return Checkpoint(path, int(facts["step"]), facts)
+    facts = stored.read(path / SEAL, _FACTS)
+    return Checkpoint(path, facts["step"], facts)
 
 
 def fault_of(path: Path, thorough: bool) -> str | None:
@@ -88,14 +97,12 @@ def fault_of(path: Path, thorough: bool) -> str | None:
         facts = read(path).facts
         files = {path / name: entry for name, entry in facts["files"].items()}
         full = facts["full"]
-    except FileNotFoundError:
-        return f"it has no {SEAL}"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"its {SEAL} cannot be read"
+    except stored.Damaged:
+        return f"its {SEAL} cannot be read" if stored.there(path / SEAL) else f"it has no {SEAL}"
     if not full:
         return "it holds the weights alone (save_only_model)"
     for file, entry in files.items():
-        size = file.stat().st_size if file.is_file() else None
+        size = _size(file)
         if size is None:
             return f"{file.name} is missing"
         if size != entry["bytes"]:
@@ -104,6 +111,13 @@ def fault_of(path: Path, thorough: bool) -> str | None:
         hashes = digests(files)
         return next((f"{file.name} has changed" for file in files if hashes[file] != files[file]["sha256"]), None)
     return None
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size if file.is_file() else None
+    except OSError:  # a name that no file can have
+        return None
 
 
 @contextmanager

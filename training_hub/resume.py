@@ -19,9 +19,11 @@ from training_hub.errors import ConfigError, enumerate_names, fault, shown_value
 from training_hub.params import resume_mode
 from training_hub.results.state import state
 from training_hub.run import RunDir, TrainResult
+from training_hub.stored import Damaged, misfit
 
 _MODES = ("auto", "must", "never")
 _SET_HERE = ("output_dir", "ckpt_output_dir", "overwrite", "resume")
+_NEEDED = {"model!": {"path!": str}, "data!": {"path!": str}}  # of a config that a run is compared with
 _LENGTH = ("num_epochs", "max_steps")
 
 
@@ -86,7 +88,7 @@ def settings_of(folder: str, changed: Sequence[str], config_dirs: Sequence[str] 
     if not run.exists():
         raise ConfigError(fault("resume", folder, "no run and no sweep there", "give the folder of one"))
     folders = [*map(os.path.abspath, config_dirs), *([str(run.conf)] if run.conf.is_dir() else [])]
-    typed_in = Path(run.read_manifest().get("folder", "."))
+    typed_in = Path(run.read_manifest().get("folder") or ".")
     if typed_in.is_dir():
         os.chdir(typed_in)
     settings = [*run.read_overrides(), *changed]
@@ -112,6 +114,8 @@ def _refuse_living(run: RunDir) -> None:
 def _go_on(composition: Composition, config: Mapping[str, Any], mode: str, run: RunDir) -> Start:
     """Go on with the run in output_dir."""
     before, result = run.read_config(), run.read_result()
+    if lacking := misfit(before, _NEEDED):
+        raise Damaged(run.config, lacking)
     _refuse_changes(composition, config, before, run.read_manifest(), run.path)
     if config["launcher"].get("node_rank"):  # the first machine knows, and tells the workers of all
         return Start(goes_on=True)
@@ -131,6 +135,8 @@ def _from_path(composition: Composition, config: Mapping[str, Any], mode: str) -
     """Go on from a run or a checkpoint by its path, in its own run directory or in a new one."""
     checkpoint, source, run = _named(mode), run_of(mode), RunDir(config["output_dir"])
     facts = checkpoint.facts
+    if lacking := misfit(facts, {"config!": _NEEDED, "origin!": dict, "rows!": dict}):
+        raise Damaged(checkpoint.path / checkpoints.SEAL, lacking)
     _refuse_changes(composition, config, facts["config"], _told_in(facts), source or checkpoint.path)
     _refuse_backend(composition, config, mode)
     if source and source.resolve() == run.path.resolve():
@@ -209,9 +215,9 @@ def _other_data(config: Mapping[str, Any], before: Mapping[str, Any], told: Mapp
 def _other_content(name: str, path: str, path_before: str, told: Mapping[str, Any] | None, rule: str) -> list[str]:
     """A line where the files are not those of before. What is on the hub is not looked into, its name alone counts."""
     now = provenance.fingerprint(Path(path).expanduser())
-    if now["sha256"] == told["sha256"] if now and told else path == path_before:
+    if now["sha256"] == told["sha256"] if now and told and "sha256" in told else path == path_before:
         return []
-    return [fault(name, path, f"{rule}, {told['path'] if told else path_before}", "give that one")]
+    return [fault(name, path, f"{rule}, {(told or {}).get('path', path_before)}", "give that one")]
 
 
 def _refuse_backend(composition: Composition, config: Mapping[str, Any], mode: str) -> None:

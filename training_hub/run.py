@@ -9,19 +9,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from training_hub.errors import ConfigError
+from training_hub import stored
 
 METRIC_KEYS = (
     "step",  # optimizer steps done
@@ -40,6 +41,36 @@ METRIC_KEYS = (
 
 _OF_ITS_END = ("ended", "exit_status")  # entries of a manifest
 _STATUSES = ("created", "pending", "running", "completed", "failed", "interrupted")
+
+_ENDS = frozenset(("completed", "failed", "interrupted"))
+_JOB = re.compile(r"\d+(_\d+)?")
+
+# What is read back is held against these: see `stored`.
+METRICS_ROW = {key + "!" * (key == "step"): stored.NUMBER for key in METRIC_KEYS}
+_SAMPLES_ROW = {"when!": str, "prompt!": str, "answer!": str}
+_MODEL = {"path!": str, "sha256!": str}
+_COUNTS = {str: int}
+_SOURCE = {
+    "path!": str, "fingerprint!": str, "seen": str, "chat_template": str, "rows_read": int, "rows_kept": int,
+    "tokens": int, "trained_tokens": int, "truncated": int, "dropped": _COUNTS, "left_out": _COUNTS,
+}  # fmt: skip
+_MANIFEST = {
+    "status": str, "created": str, "ended": str, "command": str, "folder": str, "algorithm": str, "backend": str,
+    "python": str, "training_hub": str, "model": _MODEL, "git": {"commit": str, "changed": bool},
+    "data": {"train": _SOURCE, "eval": _SOURCE, "path": str, "sha256": str},
+    "machine": {"host": str, "process": int, "user": str, "gpus": [str]},
+    "total_steps": stored.NUMBER, "world_size": int, "parameters": int, "trainable_parameters": int,
+    "exit_status": int, "resumed": [dict], "versions": {str: str},
+}  # fmt: skip
+_CONFIG = {
+    "model": {"path": str}, "data": {"path": str, "eval_path": str}, "backend": {"python": str, "worker": str},
+    "launcher": dict, "logger": {str: dict}, "model_path": str, "sample_prompts": [str],
+}  # fmt: skip
+_RESULT = {
+    "status!": _ENDS, "run_dir": str, "checkpoint_path": str, "metrics": {str: stored.NUMBER},
+    "duration_s": stored.NUMBER, "error": str, "best_checkpoint_path": str, "stopped": str, "warnings": [str],
+}  # fmt: skip
+_SPEC = {"run_dir!": str, "commands!": [[str]], "env!": {str: str}, "dropped_env": [str], "settings": dict}
 
 
 @dataclass
@@ -110,11 +141,11 @@ class RunDir:
         self.lock_handle: int | None = None  # while `held`
 
     def exists(self) -> bool:
-        """Whether a run was ever started in this folder; another program's manifest.json does not count."""
+        """Whether a run was ever started in this folder, a damaged one too; another program's files do not count."""
         try:
-            return self.overrides.is_file() and self.read_manifest().get("status") in _STATUSES
-        except (OSError, ValueError, AttributeError):
-            return False
+            return stored.there(self.overrides) and self.read_manifest().get("status") in _STATUSES
+        except stored.Damaged:
+            return stored.there(self.config) and any(map(stored.there, (self.metrics, self.result, self.log)))
 
     @classmethod
     def around(cls, checkpoint: str | os.PathLike[str]) -> RunDir | None:
@@ -162,7 +193,7 @@ class RunDir:
 
     def is_held(self) -> bool | None:
         """Whether a run is going on in the folder; None where the file system has no locks to tell by."""
-        if not self.lock.exists():
+        if not self.lock.is_file():
             return False
         with self.lock.open() as file:
             try:
@@ -235,16 +266,15 @@ class RunDir:
 
     def read_overrides(self) -> list[str]:
         """What the user typed."""
-        return list(yaml.safe_load(self.overrides.read_text(encoding="utf-8")) or [])
+        return list(stored.read(self.overrides, [str]))
 
     def read_config(self) -> dict[str, Any]:
         """The resolved config, as plain dicts and lists."""
-        return _read(self.config)
+        return dict(stored.read(self.config, _CONFIG))
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest, empty where there is none yet."""
-        loaded: dict[str, Any] = json.loads(self.manifest.read_text()) if self.manifest.exists() else {}
-        return loaded
+        return dict(stored.read(self.manifest, _MANIFEST)) if stored.there(self.manifest) else {}
 
     def update_manifest(self, **entries: Any) -> None:
         """Set top-level entries of the manifest; the file is replaced atomically."""
@@ -259,8 +289,8 @@ class RunDir:
             file.write(json.dumps({key: values.get(key) for key in METRIC_KEYS}) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All complete rows of metrics so far; a last line that is still being written is left out."""
-        return _rows(self.metrics)
+        """All rows of metrics so far, each with all of METRIC_KEYS; `left_out` tells what cannot be read."""
+        return filled(stored.rows(self.metrics, METRICS_ROW)[0])
 
     def cut_back(self, metrics: int, samples: int) -> None:
         """Keep the first rows of metrics and of samples alone: the later ones are about to be written again."""
@@ -275,8 +305,13 @@ class RunDir:
             file.write(json.dumps({"when": when, "prompt": prompt, "answer": answer}, ensure_ascii=False) + "\n")
 
     def read_samples(self) -> list[dict[str, str]]:
-        """All generated answers, in the order they were written; a last one that is still being written is left out."""
-        return _rows(self.samples)
+        """All generated answers, in the order they were written; what cannot be read is left out."""
+        return stored.rows(self.samples, _SAMPLES_ROW)[0]
+
+    def left_out(self) -> list[str]:
+        """A line for each file of rows of which something cannot be read."""
+        shapes = {self.metrics: METRICS_ROW, self.samples: _SAMPLES_ROW}
+        return [said for file, shape in shapes.items() if (said := stored.rows(file, shape)[1])]
 
     def write_job(self, job: str) -> None:
         """Write down which job of SLURM the run is."""
@@ -288,7 +323,12 @@ class RunDir:
 
     def read_result(self) -> TrainResult | None:
         """The result, None where the run has not ended."""
-        return TrainResult(**_read(self.result)) if self.result.exists() else None
+        if not stored.there(self.result):
+            return None
+        names = [each.name for each in fields(TrainResult)]
+        found = {name: value for name, value in stored.read(self.result, _RESULT).items() if value is not None}
+        found["metrics"] = {name: value for name, value in found.get("metrics", {}).items() if value is not None}
+        return TrainResult(**{"run_dir": str(self.path)} | {name: found[name] for name in names if name in found})
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write what a job on another machine needs to know."""
@@ -296,12 +336,17 @@ class RunDir:
 
     def read_spec(self) -> RunSpec:
         """What write_spec wrote."""
-        loaded = json.loads(self.spec.read_text())
+        loaded = stored.read(self.spec, _SPEC)
         return RunSpec(**loaded | {"commands": tuple(map(tuple, loaded["commands"]))})
 
     def read_job(self) -> str | None:
         """The SLURM job that the run is, `12` or `12_3`; None for a run on one machine."""
-        return str(_read(self.job)["id"]) if self.job.exists() else None
+        if not stored.there(self.job):
+            return None
+        number = str(stored.read(self.job, {"id!": (str, int)})["id"])
+        if not _JOB.fullmatch(number):
+            raise stored.Damaged(self.job, "its id is not the number of a job")
+        return number
 
     def request_stop(self, by: str = "user") -> None:
         """Ask the worker to save and stop after the current step."""
@@ -309,12 +354,18 @@ class RunDir:
 
     def withdraw_stop(self, by: str) -> None:
         """Take a request back, where it was made in this name."""
-        if self.stop.exists() and self.stop.read_text() == by:
-            self.stop.unlink()
+        if stored.there(self.stop) and self._asked_by() == by:
+            self.stop.unlink(missing_ok=True)
 
     def stop_requested(self, by: str | None = None) -> bool:
         """Whether somebody asked the worker to stop; by: in this name."""
-        return self.stop.exists() and by in (None, self.stop.read_text())
+        return stored.there(self.stop) and (by is None or self._asked_by() == by)
+
+    def _asked_by(self) -> str | None:
+        try:
+            return stored.text_of(self.stop)
+        except stored.Damaged:  # or taken back meanwhile
+            return None
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the log."""
@@ -322,30 +373,20 @@ class RunDir:
 
     def log_size(self) -> int:
         """Bytes of the log so far, 0 where there is none."""
-        return self.log.stat().st_size if self.log.exists() else 0
+        return self.log.stat().st_size if self.log.is_file() else 0
 
     def log_since(self, start: int) -> str:
         """The log from a byte on, "" where there is none."""
-        if not self.log.exists():
+        if not self.log.is_file():
             return ""
         with self.log.open("rb") as file:
             file.seek(max(0, start))
             return file.read().decode(errors="replace")
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """What a file holds, YAML or JSON. ConfigError where it is torn: ours never are, copies may be."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        return dict(yaml.safe_load(text) if file.suffix == ".yaml" else json.loads(text))
-    except (ValueError, TypeError, yaml.YAMLError):
-        raise ConfigError(f"{file}: torn, it cannot be read; copy it once more, or remove it") from None
-
-
-def _rows(file: Path) -> list[dict[str, Any]]:
-    """The complete lines of a JSON Lines file; only a line feed ends one, whatever else Unicode calls a line's end."""
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
-    return [json.loads(line) for line in lines]
+def filled(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of metrics with all of METRIC_KEYS and no others; an older run may not have all of them."""
+    return [{key: row.get(key) for key in METRIC_KEYS} for row in rows]
 
 
 def write_atomically(path: Path, text: str) -> None:

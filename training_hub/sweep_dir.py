@@ -13,8 +13,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from training_hub import stored
 from training_hub.run import RunDir, write_atomically
 
+_DESCRIPTION = {
+    "jobs": {str: {"name!": str, "overrides!": [str], "swept!": {str: str}}},
+    "folder": str,
+    "overrides": [str],
+    "config_dirs": [str],
+}
 _NONE: Mapping[str, str] = MappingProxyType({})
 COLUMNS = ("status", "final_loss", "eval_loss", "seconds", "error", "path")
 
@@ -52,9 +59,9 @@ class SweepDir:
     def exists(self) -> bool:
         """Whether a sweep was ever started in this folder."""
         try:
-            return "jobs" in self.read()
-        except (OSError, ValueError, TypeError):
-            return False
+            return stored.there(self.description) and "jobs" in self.read()
+        except stored.Damaged:  # unless it is another program's
+            return stored.there(self.results)
 
     def held(self) -> AbstractContextManager[bool]:
         """Make the folder, and keep other sweeps out while the block lasts; False where one is going on in it."""
@@ -72,12 +79,13 @@ class SweepDir:
 
     def read(self) -> dict[str, Any]:
         """The description."""
-        loaded: dict[str, Any] = json.loads(self.description.read_text(encoding="utf-8"))
-        return loaded
+        return dict(stored.read(self.description, _DESCRIPTION))
 
     def jobs(self) -> list[Job]:
         """The jobs, in the order in which they are started."""
-        listed: dict[str, Any] = self.read()["jobs"]
+        listed: dict[str, Any] = self.read().get("jobs") or {}
+        if strange := [each["name"] for each in listed.values() if each["name"] != Path(each["name"]).name]:
+            raise stored.Damaged(self.description, f"{strange[0]} is not the name of a folder in it")
         return [Job(digest, each["name"], tuple(each["overrides"]), each["swept"]) for digest, each in listed.items()]
 
     def run_of(self, job: Job) -> RunDir:
@@ -97,9 +105,12 @@ class SweepDir:
 
 def outcome(run: RunDir) -> dict[str, Any]:
     """What came of a run, or is known of it so far; "pending" where it has not begun."""
-    result = run.read_result() if run.path.exists() else None
-    if result is None:
+    try:
+        result = run.read_result() if run.path.exists() else None
         status = run.read_manifest().get("status", "pending") if run.path.exists() else "pending"
+    except stored.Damaged as error:
+        return dict.fromkeys(COLUMNS) | {"status": "damaged", "error": str(error), "path": str(run.path)}
+    if result is None:
         # A manifest tells of an end before the result is there, and before an older run's end is forgotten.
         status = status if status in ("created", "pending") else "running"
         return dict.fromkeys(COLUMNS) | {"status": status, "path": str(run.path)}

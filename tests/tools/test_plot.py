@@ -75,7 +75,7 @@ REFUSED = {
     ),
     "a run that has logged nothing": ("mute", ["mute: no metrics yet"]),
     "broken metrics": ("broken nix", [
-        "{here}/broken/metrics.jsonl: is not what a run has written",
+        "{here}/broken/metrics.jsonl: line 1 cannot be read and is left out",
         "nix: no such folder; give that of a run or of a sweep",
     ]),
     "an axis that does not exist": ("run x=hours", [

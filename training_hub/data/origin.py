@@ -41,7 +41,7 @@ def faults(data: Mapping[str, Any], before: Mapping[str, Any], told: Mapping[str
     """
     train = told.get("train") or {}
     yield from _of_source("data_path", data["path"], before["path"], train)
-    now, then = data["eval_path"], before["eval_path"]
+    now, then = data["eval_path"], before.get("eval_path")
     if now is not None and then is not None:
         yield from _of_source("eval_data_path", now, then, told.get("eval") or {})
     elif now != then:
@@ -60,7 +60,7 @@ def template_digest(source: str) -> str:
 def _of_source(name: str, path: str, path_before: str, told: Mapping[str, Any]) -> Iterator[str]:
     if _is_same(path, path_before, told):
         return
-    place = str(told.get("path", path_before))
+    place = str(told.get("path") or path_before)
     if Path(path).absolute() == Path(place).absolute():
         yield fault(name, path, "its content has changed since the run began", _WAY)
     else:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from training_hub.errors import ConfigError
 from training_hub.results import foreign
 from training_hub.results.state import runs_in
-from training_hub.run import METRIC_KEYS, RunDir
+from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir
 
 Points = list[tuple[float, float]]
@@ -57,7 +57,8 @@ def courses(folders: Sequence[str], setting: str = "", may_be_empty: bool = Fals
             continue
         found += there
         if not (there if may_be_empty else any(each.rows for each in there)):
-            faults.append(f"{setting and setting + '='}{folder}: {_rule(Path(folder).expanduser(), bool(there))}")
+            said = [text for each in there for text in RunDir(each.path).left_out()]
+            faults += said or [f"{setting and setting + '='}{folder}: {_rule(Path(folder).expanduser(), bool(there))}"]
     if faults or not folders:
         raise ConfigError(*faults or [f"{setting}: no folder is named; give that of a run or of a sweep"])
     return list({each.path: each for each in found}.values())
@@ -72,7 +73,7 @@ def _rule(folder: Path, holds_runs: bool) -> str:
 def _in(folder: Path) -> Iterator[Course]:
     sweep, around = SweepDir(folder), RunDir(folder.absolute().parent)
     if sweep.exists():
-        for job in sweep.jobs():
+        for job in sweep.jobs():  # Damaged, a ConfigError: the runs can be named one by one
             yield Course(job.label, sweep.run_of(job).path, _rows(sweep.run_of(job)), job.swept)
     elif around.exists() and around.checkpoints == folder.absolute():
         yield Course(around.path.name, around.path, _rows(around))
@@ -85,8 +86,4 @@ def _in(folder: Path) -> Iterator[Course]:
 
 
 def _rows(run: RunDir) -> list[dict[str, Any]]:
-    unknown = dict.fromkeys(METRIC_KEYS)  # an older run may not have all of them
-    try:
-        return [unknown | row for row in run.read_metrics()]
-    except (ValueError, TypeError):
-        raise ConfigError(f"{run.metrics}: is not what a run has written") from None
+    return run.read_metrics()

@@ -9,6 +9,7 @@ from typing import Any
 
 from training_hub.errors import ConfigError
 from training_hub.run import METRIC_KEYS
+from training_hub.stored import NUMBER, Damaged, misfit, text_of
 
 Row = dict[str, Any]
 
@@ -41,16 +42,18 @@ def log_in(folder: Path) -> Path | None:
 def read(file: Path) -> list[Row]:
     """The rows of such a file. A last line that is still being written is left out; ConfigError for a broken one."""
     if file.name == _STATE:
-        logged = _parsed(file, file.read_text(encoding="utf-8")).get("log_history", [])
+        logged = _parsed(file, text_of(file)).get("log_history") or []
+        if misfit(logged, [dict]):
+            raise Damaged(file, "its log_history is not a list of rows")
         return _newest(_translated(row for row in logged if "train_runtime" not in row))  # its means of all steps
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1]
+    lines = text_of(file).split("\n")[:-1]
     return _newest(_translated(_parsed(file, line, number) for number, line in enumerate(lines, 1) if line.strip()))
 
 
 def _parsed(file: Path, text: str, line: int | None = None) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ConfigError(f"{file}: {f'line {line} is' if line else 'is'} not a JSON object")
@@ -64,7 +67,7 @@ def _translated(logged: Iterable[Mapping[str, Any]]) -> list[Row]:
     for each in logged:
         row: Row = {key: _number(each, key, *_OTHER_NAMES.get(key, ())) for key in METRIC_KEYS}
         if per_epoch := _number(each, "num_epoch_steps", "steps_per_epoch"):
-            row["epoch"] = each["step"] / per_epoch
+            row["epoch"] = row["step"] and row["step"] / per_epoch
         if "avg_loss" in each:  # instructlab-training logs the rate after the scheduler has moved on
             row["lr"], lr = lr, row["lr"]
         _count(each, row, sums)
@@ -77,7 +80,7 @@ def _translated(logged: Iterable[Mapping[str, Any]]) -> list[Row]:
 def _count(logged: Mapping[str, Any], row: Row, sums: dict[str, float]) -> None:
     """Tokens and seconds so far, from those of a step."""
     speed = _number(logged, "overall_throughput")  # rows a second
-    seconds = logged["batch_size"] / speed if speed and "batch_size" in logged else _number(logged, "time_per_batch")
+    seconds = size / speed if speed and (size := _number(logged, "batch_size")) else _number(logged, "time_per_batch")
     tokens = _number(logged, "num_tokens_rank0", "num_total_tokens")
     for key, value in (("tokens", tokens), ("seconds", seconds)):
         if value is not None and row[key] is None:
@@ -89,7 +92,7 @@ def _count(logged: Mapping[str, Any], row: Row, sums: dict[str, float]) -> None:
 
 def _number(row: Mapping[str, Any], *names: str) -> float | None:
     values = (row.get(name) for name in names)
-    return next((value for value in values if isinstance(value, int | float) and not isinstance(value, bool)), None)
+    return next((value for value in values if not misfit(value, NUMBER)), None)
 
 
 def _newest(rows: list[Row]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -114,7 +115,7 @@ def seconds_left(rows: list[dict[str, Any]], total: int) -> float | None:
 
 def duration(seconds: float | None) -> str:
     """`75.2` -> `1:15`; `-:--` where unknown."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return "-:--"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.machine import cluster
-from training_hub.run import RunDir, TrainResult
+from training_hub.run import METRICS_ROW, RunDir, TrainResult, filled
+from training_hub.stored import Damaged, rows_of
 
 _TAIL_BYTES = 65536
 
@@ -20,8 +20,9 @@ _TAIL_BYTES = 65536
 class State:
     """How a run stands.
 
-    word: pending, running, stopping, completed, failed, interrupted, cancelled, lost (it ended without a word), or
-    unknown (who could tell does not answer). reason: why, "" where the word says it all.
+    word: pending, running, stopping, completed, failed, interrupted, cancelled, lost (it ended without a word), damaged
+    (a file that would tell cannot be read), or unknown (who could tell does not answer). reason: why, "" where the
+    word says it all.
     """
 
     word: str
@@ -40,17 +41,31 @@ class State:
 
 def states(runs: Sequence[RunDir]) -> list[State]:
     """How several runs stand; SLURM is asked once for all."""
-    ids = [job for run in runs if (job := run.read_job()) is not None and _may_go_on(run.read_result())]
+    ids = [job for job in map(_job_that_may_go_on, runs) if job is not None]
     try:
         jobs: Mapping[str, cluster.Job] | str = cluster.jobs(ids)
     except cluster.ClusterError as error:
         jobs = str(error)
-    return [_state(run, jobs) for run in runs]
+    return [_state_or_damage(run, jobs) for run in runs]
 
 
 def state(run: RunDir) -> State:
     """How one run stands."""
     return states([run])[0]
+
+
+def _job_that_may_go_on(run: RunDir) -> str | None:
+    try:
+        return run.read_job() if _may_go_on(run.read_result()) else None
+    except Damaged:
+        return None
+
+
+def _state_or_damage(run: RunDir, jobs: Mapping[str, cluster.Job] | str) -> State:
+    try:
+        return _state(run, jobs)
+    except Damaged as error:
+        return State("running" if run.is_held() else "damaged", str(error))
 
 
 def _state(run: RunDir, jobs: Mapping[str, cluster.Job] | str) -> State:
@@ -79,7 +94,7 @@ def _of_result(result: TrainResult) -> State:
 
 def _of_process(run: RunDir) -> State:
     """Of a run on one machine: whose process holds the folder as long as it lives."""
-    host = str(run.read_manifest().get("machine", {}).get("host"))
+    host = str((run.read_manifest().get("machine") or {}).get("host"))
     held = run.is_held()
     if held:
         return State("stopping" if run.stop_requested() else "running")
@@ -102,7 +117,10 @@ def _of_job(run: RunDir, number: str, jobs: Mapping[str, cluster.Job]) -> State:
 
 
 def last_row(run: RunDir) -> dict[str, Any]:
-    """The newest numbers of a run: of each metric the last one that is known; {} where it has written none."""
+    """The newest numbers of a run: of each metric the last one that is known; {} where it has written none.
+
+    Rows that cannot be read are left out.
+    """
     found: dict[str, Any] = {}
     for row in reversed(_last_rows(run.metrics)):
         found = {key: value if found.get(key) is None else found[key] for key, value in row.items()}
@@ -112,13 +130,13 @@ def last_row(run: RunDir) -> dict[str, Any]:
 
 
 def _last_rows(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
+    if not file.is_file():
         return []
     with file.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - _TAIL_BYTES))
         lines = stream.read().split(b"\n")[:-1]
-    return [json.loads(line) for line in (lines[1:] if size > _TAIL_BYTES else lines)]
+    return filled(rows_of(lines[1:] if size > _TAIL_BYTES else lines, METRICS_ROW, file)[0])
 
 
 def runs_in(folder: Path) -> list[RunDir]:
@@ -130,4 +148,7 @@ def runs_in(folder: Path) -> list[RunDir]:
 
 
 def _created(run: RunDir) -> str:
-    return str(run.read_manifest().get("created"))
+    try:
+        return str(run.read_manifest().get("created"))
+    except Damaged:
+        return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
+from training_hub.stored import Damaged
 from training_hub.sweep_dir import SweepDir
 
 _NOT_AGAIN = ("output_dir", "ckpt_output_dir", "resume")
@@ -27,7 +28,9 @@ def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = (
     began = directory.read()
     if not Path(began["folder"]).is_dir():
         raise ConfigError(fault("resume", path, f"{began['folder']}, where it was begun, is gone", "make it again"))
-    own = [str(directory.conf)] if directory.conf.is_dir() else began["config_dirs"]
+    if lacking := [name for name in ("folder", "overrides") if began.get(name) is None]:
+        raise Damaged(directory.description, f"{lacking[0]} is missing")
+    own = [str(directory.conf)] if directory.conf.is_dir() else began.get("config_dirs") or []
     folders = [*map(os.path.abspath, config_dirs), *own]
     os.chdir(began["folder"])
     kept = [text for text in began["overrides"] if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN]

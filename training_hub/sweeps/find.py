@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training_hub.errors import ConfigError, fault
+from training_hub.stored import Damaged
 from training_hub.sweep_dir import Job, SweepDir
 
 
@@ -29,7 +30,12 @@ def find(jobs: Sequence[Job], typed: str | None, default: Path) -> SweepDir | No
 
 def _newest(digests: set[str], folder: Path) -> SweepDir | None:
     there = sorted(folder.glob("*/sweep.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-    directories = (SweepDir(file.parent) for file in there)
-    return next(
-        (each for each in directories if each.exists() and {job.digest for job in each.jobs()} <= digests), None
-    )
+    return next((each for each in (SweepDir(file.parent) for file in there) if _holds(each, digests)), None)
+
+
+def _holds(directory: SweepDir, digests: set[str]) -> bool:
+    """Whether all of a sweep's jobs are among these; not where it is damaged: another one may be begun then."""
+    try:
+        return directory.exists() and {job.digest for job in directory.jobs()} <= digests
+    except Damaged:
+        return False

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import yaml
 from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
@@ -77,7 +76,7 @@ def _there(asked: Asked, default: Path, config_dirs: Sequence[str]) -> SweepDir 
         return None
     there = [Path(asked.output_dir)] if asked.output_dir else default.parent.glob("*")
     sweeps = [sweep for sweep in map(SweepDir, there) if sweep.exists()]
-    same = [each for each in sweeps if _lines(read(each.read()["overrides"], config_dirs)) == _lines(asked)]
+    same = [each for each in sweeps if _lines(read(each.read().get("overrides") or [], config_dirs)) == _lines(asked)]
     if asked.output_dir and sweeps and not same:
         rule = "holds another sweep: it was begun with other settings"
         raise ConfigError(fault("output_dir", asked.output_dir, rule, "choose another, or type the same"))
@@ -93,7 +92,7 @@ def _lines(asked: Asked) -> set[str]:
 def collected(directory: SweepDir, planner: Planner) -> Board:
     """The runs that are there, also those that other processes made."""
     runs = [RunDir(file.parent) for file in sorted(directory.path.glob("*/overrides.yaml"))]
-    jobs = planner.jobs([yaml.safe_load(run.overrides.read_text()) for run in runs])
+    jobs = planner.jobs([run.read_overrides() for run in runs])
     board = Board(directory, jobs)
     board.write()
     return board

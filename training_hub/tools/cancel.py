@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from training_hub.errors import ConfigError
@@ -21,7 +21,8 @@ def cancel(words: Sequence[str], now: bool) -> list[str]:
         raise ConfigError("cancel: says nothing of what to cancel; add the folder of a run or of a sweep")
     runs = chosen(words, "cancel")
     for sweep in (each for each in map(SweepDir, words) if each.exists()):
-        sweep.stop.touch()  # it starts no more of them
+        with _asking(sweep.stop):
+            sweep.stop.touch()  # it starts no more of them
     found = list(zip(runs, states(runs), strict=True))
     going = [(run, each) for run, each in found if each.may_go_on]
     if not going:
@@ -36,18 +37,28 @@ def _cancelled(run: RunDir, found: State, now: bool, ended: set[str]) -> str:
     job = run.read_job()
     if job in ended:
         return f"job {job} is cancelled"
-    run.request_stop()
+    with _asking(run.stop):
+        run.request_stop()
     if not now:
         return "asked to save and stop after this step"
-    host = run.read_manifest()["machine"]["host"]
+    host = (run.read_manifest().get("machine") or {}).get("host")
     if host != socket.gethostname():
         return f"asked to save and stop; to end it at once, do this on {host}"
     return _end(run)
 
 
+@contextmanager
+def _asking(file: Path) -> Iterator[None]:
+    """ConfigError where the request cannot be left."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written ({error.strerror}); remove what is there") from None
+
+
 def _end(run: RunDir) -> str:
     """Kill the workers. The process that launched them sees it and writes the result; it may have other runs."""
-    front = run.read_manifest()["machine"].get("process")
+    front = (run.read_manifest().get("machine") or {}).get("process")
     workers = [number for number in processes.holders(run.lock) if number != front]
     for number in workers:
         with suppress(OSError):  # it has just ended

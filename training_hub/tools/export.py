@@ -127,7 +127,7 @@ def _base_of(source: Source) -> str:
     """The model that an adapter belongs to, as the run or the adapter itself says."""
     adapter = json.loads((source.folder / _ADAPTER).read_text())
     said = str(source.config().get("model_path") or adapter.get("base_model_name_or_path") or "")
-    started_in = source.run.read_manifest().get("folder", "") if source.run else ""
+    started_in = source.run.read_manifest().get("folder") or "" if source.run else ""
     return str(Path(started_in) / said) if (Path(started_in) / said).is_dir() else said
 
 
@@ -135,8 +135,8 @@ def _source_faults(name: str, source: Source) -> Iterator[str]:
     """What is wrong with a checkpoint that can be seen from outside."""
     file = source.folder / (_ADAPTER if source.is_adapter else "config.json")
     try:
-        config = json.loads(file.read_text())
-    except (OSError, ValueError):
+        config = dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
         yield f"{name}: its {file.name} is not valid JSON"
         return
     patterns = ("adapter_model.*",) if source.is_adapter else _WEIGHTS

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from training_hub.results.progress import say
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
+from training_hub.stored import there
 from training_hub.tools.status import chosen, shown_name
 
 _TICK_S = 0.5
@@ -18,11 +19,17 @@ def logs(words: Sequence[str], lines: int, follow: bool) -> None:
     """Print the last lines of each run's log; without a folder, of the newest run."""
     runs = chosen(words, "logs")
     runs = runs if words else runs[-1:]
-    places = {run.path: run.log.stat().st_size if run.log.exists() else 0 for run in runs}
+    places = {run.path: run.log_size() for run in runs}
     for run in runs:
-        say("\n".join(filter(None, [_title(run, runs), run.log_tail(lines)])))
+        say("\n".join(filter(None, [_title(run, runs), _tail(run, lines)])))
     if follow:
         _follow(runs, [places[run.path] for run in runs])
+
+
+def _tail(run: RunDir, lines: int) -> str:
+    if there(run.log) and not run.log.is_file():
+        return f"{run.log}: damaged, it is not a file"
+    return run.log_tail(lines)
 
 
 def _follow(runs: Sequence[RunDir], places: list[int]) -> None:
@@ -45,7 +52,7 @@ def _follow(runs: Sequence[RunDir], places: list[int]) -> None:
 
 def _added(run: RunDir, place: int) -> tuple[str, int]:
     """The whole lines that were added after a place, and the place after them."""
-    if not run.log.exists():
+    if not run.log.is_file():
         return "", place
     with run.log.open("rb") as file:
         file.seek(place)

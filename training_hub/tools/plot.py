@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from training_hub.errors import enumerate_names
 from training_hub.params import Checked, Text, param
 from training_hub.results.curves import courses
+from training_hub.run import RunDir
 from training_hub.tools import words
 
 WORDS = {"plot": ("DIR ...",)}
@@ -52,6 +53,8 @@ def plot(typed: Sequence[str]) -> int:
         labels=settings.labels,
         ema_span=settings.ema_span,
     )
+    for text in (text for each in found for text in RunDir(each.path).left_out() if RunDir(each.path).exists()):
+        print(text, file=sys.stderr)
     if empty := [each.name for each in found if not each.rows]:
         print(f"left out, no metrics yet: {enumerate_names(empty)}", file=sys.stderr)
     print(path)

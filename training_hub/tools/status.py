@@ -9,6 +9,7 @@ from training_hub.errors import ConfigError
 from training_hub.results.progress import describe
 from training_hub.results.state import State, last_row, runs_in, state, states
 from training_hub.run import RunDir
+from training_hub.stored import Damaged
 from training_hub.sweep_dir import SweepDir
 from training_hub.tools.explain import table
 
@@ -41,26 +42,37 @@ def status(words: Sequence[str]) -> str:
 
 def _not_begun(sweep: SweepDir) -> str:
     """How many runs of a sweep have no folder yet; "" where all have one, and for what is no sweep."""
-    jobs = sweep.jobs() if sweep.exists() else []
+    try:
+        jobs = sweep.jobs() if sweep.exists() else []
+    except Damaged as error:
+        return str(error)
     waiting = sum(not sweep.run_of(job).exists() for job in jobs)
     return f"({waiting} of the sweep's {len(jobs)} runs have not begun)" if waiting else ""
 
 
 def _whole(run: RunDir, found: State) -> list[str]:
-    manifest, row = run.read_manifest(), last_row(run)
+    row = last_row(run)
     rows = [("run", str(run.path)), ("status", found.word + (f": {found.reason}" if found.reason else ""))]
+    try:
+        manifest, job = run.read_manifest(), run.read_job()
+    except Damaged as error:
+        return table([*rows, *([("damage", str(error))] if str(error) != found.reason else []), ("log", str(run.log))])
     rows += [("trains", f"{manifest.get('algorithm')} on {manifest.get('backend')}")]
     if row:
         rows.append(("step", f"{_numbers(run)[0]}  {describe(row)}"))
-    if job := run.read_job():
+    if job:
         rows.append(("job", job))
     rows += [("began", str(manifest.get("created"))), ("log", str(run.log))]
-    return table(rows)
+    return table([*rows, *(("damage", text) for text in run.left_out())])
 
 
 def _numbers(run: RunDir) -> tuple[str, str]:
     """`12/75` and `1.2345`, `-` where unknown."""
-    row, total = last_row(run), run.read_manifest().get("total_steps")
+    row = last_row(run)
+    try:
+        total = run.read_manifest().get("total_steps")
+    except Damaged:  # its state says so
+        total = None
     step = "-" if not row else f"{row['step']}/{total}" if total else str(row["step"])
     return step, "-" if row.get("loss") is None else f"{row['loss']:.4f}"
 

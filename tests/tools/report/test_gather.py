@@ -149,9 +149,6 @@ REFUSED = {
             "nix: no such folder; give that of a run or of a sweep",
         ],
     ),
-    "broken metrics": ("broken", ["{here}/broken/metrics.jsonl: is not what a run has written"]),
-    "a broken config": ("odd", ["{here}/odd/config.yaml: is not what a run has written"]),
-    "a broken result": ("torn", ["{here}/torn/result.json: is not what a run has written"]),
     "no page": ("run output_path=x.pdf", ["output_path=x.pdf: the name must end with .html"]),
     "no place": ("run output_path=a/x.html", ["output_path=a/x.html: its folder does not exist"]),
     "served and written": (
@@ -169,9 +166,6 @@ def test_what_cannot_be_reported_is_refused_in_a_line(
     write_run: WriteRun, here: Path, typed: str, faults: list[str]
 ) -> None:
     write_run("run")
-    write_run("broken").metrics.write_text("{}}\n")
-    write_run("odd").config.write_text("a: b: c")
-    write_run("torn").result.write_text('{"status": "comp')
     with pytest.raises(ConfigError) as caught:
         report(typed.split())
     assert list(caught.value.faults) == [text.format(here=here) for text in faults]

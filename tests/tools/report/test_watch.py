@@ -54,6 +54,8 @@ def test_it_serves_this_machine_alone_and_ctrl_c_ends_it(served: tuple[subproces
     assert ask(port, "/etc/passwd")[0] == 404
     assert ask(port, "/", host="evil.example")[0] == 403
     RunDir("run").metrics.write_text("{}}\n")
+    assert "line 1 cannot be read and is left out" in ask(port, "/part")[1]
+    RunDir("run").manifest.write_text("{}")  # no run any more, and no log of another program's
     assert ask(port, "/part")[0] == 500
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20)[1] == ""

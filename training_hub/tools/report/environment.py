@@ -37,7 +37,7 @@ def _of(manifest: Mapping[str, Any]) -> dict[str, str]:
         "processes": manifest.get("world_size"),
         "GPUs": _gpus(machine.get("gpus") or ()),
         "processor cores": machine.get("cores"),
-        "memory": f"{machine['memory_gb']} GB" if "memory_gb" in machine else None,
+        "memory": f"{machine['memory_gb']} GB" if machine.get("memory_gb") is not None else None,
         "machine": machine.get("host"),
         "system": machine.get("system"),
         "code": git and str(git.get("commit"))[:12] + (" with uncommitted changes" if git.get("changed") else ""),
@@ -52,7 +52,7 @@ def _of(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 def _file(mark: Mapping[str, Any] | None) -> str | None:
     """A path and the first digits of the content's hash."""
-    return f"{shlex.quote(str(mark['path']))} ({str(mark['sha256'])[:8]})" if mark else None
+    return f"{shlex.quote(str(mark['path']))} ({str(mark.get('sha256'))[:8]})" if mark else None
 
 
 def _data(told: Mapping[str, Any]) -> dict[str, str | None]:

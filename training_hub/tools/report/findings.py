@@ -47,14 +47,14 @@ def _of_losses(run: Told) -> Iterator[str]:
 
 def _of_data(run: Told) -> Iterator[str]:
     for part, told in (run.manifest.get("data") or {}).items():
-        if not isinstance(told, dict) or "rows_read" not in told:
+        if not isinstance(told, dict) or told.get("rows_read") is None:
             continue
         for reason, rows in (told.get("dropped") or {}).items():
-            yield f"{rows:,} of {told['rows_read']:,} rows of the {_PARTS[part]} data were left out: {reason}"
+            yield f"{rows:,} of {told['rows_read']:,} rows of the {_PARTS.get(part, part)} data were left out: {reason}"
         if told.get("truncated"):
-            yield f"{told['truncated']:,} of {told['rows_read']:,} rows of the {_PARTS[part]} data were cut"
+            yield f"{told['truncated']:,} of {told['rows_read']:,} rows of the {_PARTS.get(part, part)} data were cut"
         for what, rows in (told.get("left_out") or {}).items():
-            yield f"the chat template does not write the {what} of {rows:,} rows of the {_PARTS[part]} data"
+            yield f"the chat template does not write the {what} of {rows:,} rows of the {_PARTS.get(part, part)} data"
 
 
 def _of_all(runs: Sequence[Told], environment: Sequence[Fact]) -> Iterator[str]:

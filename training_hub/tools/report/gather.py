@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import yaml
-
-from training_hub.errors import ConfigError
 from training_hub.results.curves import Course, courses
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
+from training_hub.stored import Damaged
 from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.tools.report.differ import differences, flatten
 from training_hub.tools.report.thin import Columns, columns
 
+Known = TypeVar("Known")
 _MOST_POINTS = 40_000  # of all curves together
 _TOLD_ELSEWHERE = {
     "steps", "tokens", "tokens_per_second", "first_loss", "final_loss", "eval_loss_before", "eval_loss_after",
@@ -71,7 +70,7 @@ class Report:
 def gather(folders: Sequence[str]) -> Report:
     """Read all that is to be told. ConfigError for folders without runs."""
     found = courses(folders, may_be_empty=True)
-    runs = [_sound(RunDir(each.path)) for each in found]
+    runs = [RunDir(each.path) for each in found]
     most = min(max(_OF_A_CURVE[0], _MOST_POINTS // len(found)), _OF_A_CURVE[1])
     known = iter(states([run for run in runs if run.exists()]))
     told = [
@@ -84,17 +83,6 @@ def gather(folders: Sequence[str]) -> Report:
     return Report(_title(folders, told), told, settings, is_sweep)
 
 
-def _sound(run: RunDir) -> RunDir:
-    """The run. ConfigError where one of its files is not what a run has written, or has gone."""
-    readers = {run.config: run.read_config, run.result: run.read_result, run.samples: run.read_samples}
-    for file, read in readers.items() if run.exists() else ():
-        try:
-            read()
-        except (OSError, ValueError, TypeError, yaml.YAMLError):
-            raise ConfigError(f"{file}: is not what a run has written") from None
-    return run
-
-
 def _told(number: int, course: Course, run: RunDir, state: State | None, most: int) -> Told:
     curves = {key: columns(course.rows, key, most) for key in ("loss", "eval_loss")}
     if state is None:
@@ -103,13 +91,25 @@ def _told(number: int, course: Course, run: RunDir, state: State | None, most: i
         return Told(number, course.name, course.path, course, found, _row_of(course, found), curves)
     row = outcome(run) | {"status": state.word}
     told = Told(number, course.name, course.path, course, state, row, curves)
-    told.config, told.manifest, told.overrides = run.read_config(), run.read_manifest(), run.read_overrides()
+    told.config = _known(run.read_config, {}, told.notes)
+    told.manifest = _known(run.read_manifest, {}, told.notes)
+    told.overrides = _known(run.read_overrides, [], told.notes)
     told.samples = run.read_samples()
-    if result := run.read_result():
-        told.notes = list(result.warnings)
+    if result := _known(run.read_result, None, told.notes):
+        told.notes += result.warnings
         told.notes += [f"stopped early: {result.stopped}"] if result.stopped else []
         told.numbers = {name: value for name, value in result.metrics.items() if name not in _TOLD_ELSEWHERE}
+    told.notes = [*dict.fromkeys(text for text in (*told.notes, *run.left_out()) if text != state.reason)]
     return told
+
+
+def _known(read: Callable[[], Known], otherwise: Known, notes: list[str]) -> Known:
+    """What a file of the run says; a note, and something else, where it cannot be read."""
+    try:
+        return read()
+    except Damaged as error:
+        notes.append(str(error))
+        return otherwise
 
 
 def _row_of(course: Course, state: State) -> dict[str, Any]:

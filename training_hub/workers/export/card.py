@@ -63,7 +63,7 @@ def origin_of_run(request: Mapping[str, Any], told: list[str]) -> Origin:
     base = str((manifest.get("model") or config["model"])["path"])  # the manifest's where it is a folder
     data = str(config["data"]["path"])
     status = "" if result and result.status == "completed" else " The run did not reach its end."
-    algorithm, backend = (str(manifest[name]) for name in ("algorithm", "backend"))
+    algorithm, backend = (str(manifest.get(name)) for name in ("algorithm", "backend"))
     summary = f"{_named(base)}, trained by {algorithm} with training_hub on {backend}.{status}"
     return Origin(
         [summary, *told],
