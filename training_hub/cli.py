@@ -89,7 +89,7 @@ def _dispatch(words: list[str]) -> int:
         if verb not in VERBS:
             way = suggestion(verb, VERBS) or f"choose from {enumerate_names(VERBS)}, or write NAME=VALUE"
             raise ConfigError(f"{verb}: no such verb; {way}")
-    folders, names = _folders(flags), {flag for flag, _ in flags}
+    folders, names = _folders(flags, verb), {flag for flag, _ in flags}
     if names & {"--version"}:
         from training_hub import __version__
 
@@ -111,10 +111,10 @@ def _dispatch(words: list[str]) -> int:
     return _verbs()[verb](overrides, folders)
 
 
-def _folders(flags: list[tuple[str, str | None]]) -> list[str]:
+def _folders(flags: list[tuple[str, str | None]], verb: str) -> list[str]:
     """The folders of `--config-dir`. ConfigError for one that Hydra would pass over, in whole or in part."""
     folders = [str(value) for flag, value in flags if flag in ("--config-dir", "-cd")]
-    if folders:
+    if folders and verb not in (*OF_WORDS, "list", "env"):  # which refuse any
         from training_hub.config.folders import refuse_unsound
 
         refuse_unsound(folders)
@@ -207,6 +207,8 @@ def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
             if not equals and not pending:
                 raise ConfigError(f"{name}: is the last word, without its value; add it")
             flags.append((name, value if equals else pending.pop(0)))
+            if name not in ("--config-dir", "-cd") and name in [flag for flag, _ in flags[:-1]]:
+                raise ConfigError(f"{name}={flags[-1][1]}: {name} is given twice; keep one of the two")
         elif name in _PLAIN | {"--help", "-h", "--version"}:
             flags.append((name, None))
         else:

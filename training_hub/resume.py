@@ -10,6 +10,7 @@ from typing import Any
 
 from training_hub import catalogue, checkpoints, provenance
 from training_hub.checkpoints import Checkpoint, latest_checkpoint
+from training_hub.config import twice
 from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
@@ -91,7 +92,7 @@ def settings_of(folder: str, changed: Sequence[str], config_dirs: Sequence[str] 
     typed_in = Path(run.read_manifest().get("folder") or ".")
     if typed_in.is_dir():
         os.chdir(typed_in)
-    settings = [*run.read_overrides(), *changed]
+    settings = twice.changed(run.read_overrides(), changed, catalogue.names())
     kept = [text for text in settings if text.lstrip("+").partition("=")[0] not in _SET_HERE]
     return [*kept, *override_texts({"output_dir": str(run.path), "resume": "auto"}, GROUPS)], folders
 

@@ -24,6 +24,9 @@ def refuse_before_composing(parsed: Sequence[Override], config_dirs: Sequence[st
     """Refuse folders that are not there, and `~` before a config group: the program reads every one."""
     faults = [f"--config-dir={each}: no such folder" for each in config_dirs if not Path(each).is_dir()]
     gone = [each.key_or_group for each in parsed if each.is_delete() and each.key_or_group in GROUPS - {"experiment"}]
+    listed = [each for each in parsed if each.key_or_group.split(".")[0] == "defaults"]
+    way = "choose an option of each group by its name, such as algorithm=osft"
+    faults += [f"{each.input_line}: the defaults list stands in files alone; {way}" for each in listed]
     faults += [f"~{group}: a config group cannot be deleted; drop it, or choose another option" for group in gone]
     if faults:
         raise ConfigError(*faults)

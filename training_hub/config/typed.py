@@ -13,7 +13,8 @@ from hydra.errors import HydraException
 from training_hub.config.choices import options_of
 from training_hub.config.folders import unread
 from training_hub.config.groups import SEVERAL
-from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+from training_hub.config.twice import refuse_twice
+from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
 
 
 def parse(text: str) -> Override:
@@ -23,6 +24,8 @@ def parse(text: str) -> Override:
         parsed = OverridesParser.create().parse_override(text)
     except HydraException:
         raise ConfigError(f"{text}: not a setting; {way}") from None
+    except RecursionError:
+        raise ConfigError(f"{shown_value(text)}: nested too deep; write it flatter") from None
     if not parsed.key_or_group:
         raise ConfigError(f"{text}: not a setting; {way}")
     if parsed.is_sweep_override():
@@ -56,23 +59,16 @@ class Typed:
 
 
 def typed_values(parsed: Sequence[Override], groups: set[str], aliases: Mapping[str, str]) -> Typed:
-    """What the overrides set. Raises ConfigError where two names of one parameter disagree."""
+    """What the overrides set. Raises ConfigError where one setting is given several values."""
+    refuse_twice(parsed, aliases)
     typed = Typed({}, {})
     for each in parsed:
         key, value = each.key_or_group, str(each.input_line).partition("=")[2]
         own = aliases.get(key, key)
         if is_group(each, groups) or own.split(".")[0] == "hydra":
             continue
-        if own in typed and typed.written[own] != key and not _same(typed.values[own], value):
-            rule = f"the same parameter is given as {typed.written[own]}={typed.values[own]}"
-            raise ConfigError(fault(key, value, rule, "keep one of the two"))
         typed.values[own], typed.written[own] = value, key
     return typed
-
-
-def _same(text: str, other: str) -> bool:
-    """Whether two values as typed are equal: `1` and `1.0`."""
-    return text == other or bool(parse(f"x={text}").value() == parse(f"x={other}").value())
 
 
 def refuse_unknown_options(loader: ConfigLoader, chosen: Sequence[Override], folders: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ def unknown(composition: Composition, schema: Schema) -> list[str]:
     cfg = composition.cfg
     found: list[str] = []
     known = (
-        {"defaults", "hydra"}
+        {"hydra"}
         | schema.parameters()
         | set(schema.nodes)
         | {path.split(".")[0] for path in (*schema.nodes, *schema.libraries)}

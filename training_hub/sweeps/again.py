@@ -6,8 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from training_hub import catalogue
 from training_hub.config.overrides import override_texts
+from training_hub.config.twice import changed
 from training_hub.errors import ConfigError, fault
+from training_hub.params import SweepParams, aliases
 from training_hub.run import RunDir
 from training_hub.stored import Damaged
 from training_hub.sweep_dir import SweepDir
@@ -35,4 +38,4 @@ def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = (
     os.chdir(began["folder"])
     kept = [text for text in began["overrides"] if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN]
     here = override_texts({"output_dir": str(directory.path)}, set())
-    return [*kept, *further, *here, "resume=must"], folders
+    return [*changed(kept, further, catalogue.names() | aliases(SweepParams)), *here, "resume=must"], folders

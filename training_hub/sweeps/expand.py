@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from math import ceil, prod
 from typing import Any
 
@@ -17,9 +16,10 @@ from hydra.errors import HydraException
 
 from training_hub.config.choices import options_of
 from training_hub.config.groups import GROUPS, conf_loader
+from training_hub.config.twice import refuse_twice
 from training_hub.config.values import wrong_values
 from training_hub.errors import ConfigError, fault, shown_value, subject
-from training_hub.params import SweepParams, aliases
+from training_hub.params import Params, SweepParams, aliases
 
 _ALIASES = aliases(SweepParams)
 _MOST_RUNS = 10_000
@@ -81,6 +81,7 @@ def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     """Part what is the sweep's from what is its runs'. ConfigError for bad grammar and for what a sweep cannot have."""
     names = {name: name for name in SweepParams.model_fields} | _ALIASES
     parsed = _parsed(overrides, folders)
+    refuse_twice(parsed, aliases(Params) | _ALIASES)
     own, rest = _taken(parsed, names)
     folder, rest = _taken(rest, {"output_dir": "output_dir", "ckpt_output_dir": "output_dir"})
     resume, rest = _taken(rest, {"resume": "resume"})
@@ -117,10 +118,6 @@ def _taken(parsed: Sequence[Override], names: dict[str, str]) -> tuple[dict[str,
     mine = [each for each in parsed if each.key_or_group in names]
     if several := [each for each in mine if each.is_sweep_override()]:
         raise ConfigError(*(fault(_key(each), _value(each), "a sweep has one", "give one value") for each in several))
-    for one, other in combinations(mine, 2):
-        if one.key_or_group != other.key_or_group and one.value() != other.value():
-            rule = f"the same parameter is given as {_key(one)}={_value(one)}"
-            raise ConfigError(fault(_key(other), _value(other), rule, "keep one of the two"))
     return {names[each.key_or_group]: each.value() for each in mine}, [each for each in parsed if each not in mine]
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from training_hub.config.twice import refuse_twice
 from training_hub.config.typed import parse
 from training_hub.config.values import wrong_values
 from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
@@ -28,6 +29,7 @@ def read(verb: str, words: Sequence[str], owner: type[Settings], wanted: Sequenc
         faults += [f"{word}: not a setting; write NAME=VALUE" for word in words[len(wanted) : count]]
     parsed = [parse(text) for text in words[count:]]
     faults += [f"{each.input_line}: a setting of {verb} cannot be deleted" for each in parsed if each.is_delete()]
+    refuse_twice(parsed, {})
     given: dict[str, Any] = {str(each.key_or_group): each.value() for each in parsed}
     strange = given.keys() - owner.model_fields.keys()
     faults += [fault(name, given[name], "no such setting", _way_out(name, owner)) for name in sorted(strange)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from training_hub import catalogue
+from training_hub.config import twice
 from training_hub.errors import ConfigError
 from training_hub.tools.estimate.memory import Memory, Place, held, sketch_of
 from training_hub.tools.estimate.settings import configured
@@ -17,7 +19,7 @@ def fitting(
     changes, sketches = [], []
     for change in candidates(config, tokens, place):
         try:
-            composition, changed = configured([*overrides, *change], folders)
+            composition, changed = configured(twice.changed(overrides, change, catalogue.names()), folders)
         except ConfigError:  # not with this algorithm or backend
             continue
         changes.append(" ".join(change))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training_hub import catalogue, train
+from training_hub.config import twice
 from training_hub.errors import ConfigError, RunFailed, fault
 from training_hub.machine import hardware
 from training_hub.results.progress import Progress, duration, say
@@ -77,7 +78,7 @@ def _changes(config: Mapping[str, Any], steps: int) -> list[str]:
 
 def _measured(typed: Sequence[str], folders: Sequence[str], changes: Sequence[str], run: RunDir) -> Pace:
     try:
-        planned = train.plan(train.composed([*typed, *changes], folders), str(run.path))
+        planned = train.plan(train.composed(twice.changed(typed, changes, catalogue.names()), folders), str(run.path))
     except ConfigError as error:
         way = "estimate from the metrics of a run instead"
         raise ConfigError(fault("time", True, f"a few steps are not possible here: {error.faults[0]}", way)) from error
