@@ -25,6 +25,7 @@ GOLDEN = Path(__file__).parent / "golden"
 TURNS = [{"role": "user", "content": "How many legs has a spider?"}, {"role": "assistant", "content": "Eight."}]
 FILES = {
     "rows.jsonl": f"{json.dumps({'messages': TURNS})}\n" * 4,
+    "more.jsonl": f"{json.dumps({'messages': TURNS})}\n" * 5,
     "torn.jsonl": f"{json.dumps({'messages': TURNS})}\n{{\n" + '{"text": "x"}\n',
     "strange.jsonl": '{"question": "x", "answer": "y"}\n',
     "pairs.jsonl": '{"prompt": "x", "chosen": "y", "rejected": "z"}\n',
@@ -109,6 +110,11 @@ COMMANDS_AFTERWARDS = [
     ["plan", *GOOD, "output_dir=stopped", "resume=auto", "lr=2e-5"],
     ["plan", *GOOD, "output_dir=stopped", "resume=auto", "model_path=other"],
     ["plan", *GOOD, "output_dir=stopped", "resume=auto", "algorithm=lora_sft"],
+    ["plan", *GOOD, "output_dir=stopped", "resume=auto", "data_path=more.jsonl"],
+    ["plan", *GOOD, "output_dir=stopped", "resume=auto", "eval_data_path=more.jsonl"],
+    ["plan", *GOOD, "output_dir=read", "resume=auto"],
+    ["plan", *GOOD, "output_dir=read", "resume=auto", "data_path=more.jsonl"],
+    ["resume", "damaged"],
     ["plan", *GOOD, "output_dir=stopped", "resume=must"],
     ["plan", *GOOD, "output_dir=stopped", "resume=auto", "overwrite=true"],
     ["plan", *GOOD, "resume=nowhere"],
@@ -147,10 +153,12 @@ def test_the_messages_of_wrong_commands(here: Path, capsys: pytest.CaptureFixtur
 def test_the_messages_about_machines_sweeps_and_runs_that_are_there(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("stopped", "held", "queued"):
+    for name in ("stopped", "held", "queued", "read", "damaged"):
         leave(name)
     RunDir("queued").job.write_text('{"id": "7"}')
     RunDir("queued").result.unlink()
+    RunDir("read").update_manifest(data={"train": {"path": "rows.jsonl", "fingerprint": "0" * 64}, "eval": None})
+    RunDir("damaged").manifest.write_text('{"status": "comp')
     (here / "swept").mkdir()
     SweepDir("swept").write([Job("0" * 64, "seed=9-00000000", ("seed=9",), {"seed": "9"})])
     monkeypatch.setenv("PATH", str(here))  # no sbatch there
