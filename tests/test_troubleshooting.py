@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.golden import assert_golden
-from tests.workers.conftest import make_run  # noqa: F401  a fixture
+from tests.workers.conftest import make_run, tiny  # noqa: F401  fixtures
 from training_hub import train
 from training_hub.cli import main
 from training_hub.errors import HubError
@@ -181,7 +183,11 @@ def leave(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs("torch", "transformers", "trl")
-def test_the_messages_of_runs_that_fail(make_run: Callable[..., Any], tmp_path: Path) -> None:  # noqa: F811
+def test_the_messages_of_runs_that_fail(
+    make_run: Callable[..., Any],  # noqa: F811
+    tiny: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     from training_hub.workers.trl import train
 
     faulty = {
@@ -189,6 +195,12 @@ def test_the_messages_of_runs_that_fail(make_run: Callable[..., Any], tmp_path: 
         "rows of which nothing fits": {"data": {"max_seq_len": 2, "too_long": "drop"}},
         "rows that are too long": {"data": {"max_seq_len": 8, "too_long": "error"}},
         "a model that is none": {"model": {"path": str(tmp_path)}},
+        "a last step that is far too large": {
+            "recipe": {"learning_rate": 1e5, "max_steps": 1},
+            "backend": {"save_dtype": "float16"},
+        },
+        "a tensor that is missing": {"model": {"path": with_tensors(tiny, tmp_path / "short", lambda _: None)}},
+        "a weight that is none": {"model": {"path": with_tensors(tiny, tmp_path / "nan", lambda value: value * nan)}},
     }
     said = []
     for number, (name, changes) in enumerate(faulty.items()):
@@ -197,6 +209,18 @@ def test_the_messages_of_runs_that_fail(make_run: Callable[..., Any], tmp_path: 
             train(run, run.read_config())
         said += [f"$ {name}", *str(failed.value).splitlines()]
     assert_golden("errors_during.txt", "\n".join(said), {str(tmp_path): "HERE"})
+
+
+def with_tensors(model: Path, folder: Path, change: Callable[[Any], Any]) -> str:
+    """A copy of a model with its first tensor changed, None: left out."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(model, folder)
+    tensors = load_file(model / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight"
+    changed = tensors | {name: change(tensors[name])}
+    save_file({name: value for name, value in changed.items() if value is not None}, folder / "model.safetensors")
+    return str(folder)
 
 
 def patterns() -> list[str]:

@@ -86,6 +86,11 @@ def _few(values: Sequence[str]) -> str:
     return ",".join(values[:_FEW]) + (f",... ({more} more)" if more > 0 else "")
 
 
+def ruined(weight: str, step: int) -> str:
+    """What is said of weights that training has left without a number."""
+    return f"{weight}: holds NaN or infinity after step {step}, so the model is not saved; lower lr or weight_decay"
+
+
 def shown_value(value: object) -> str:
     """A value as it is typed; a long one without its middle, and none with a part of a secret."""
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else redacted(str(value))

@@ -215,7 +215,7 @@ def test_a_run_that_fails_shows_the_end_of_its_log(train: Train) -> None:
     failed = train("lr=1e30", "max_grad_norm=0")
     assert failed.status == 1
     first, *tail, where = failed.errors.splitlines()
-    assert "loss=nan: not a number at step" in first
+    assert "=nan: not a number at step" in first
     assert "RunFailed" in tail[-1]
     assert where == f"  whole log: {failed.directory.log}"
 

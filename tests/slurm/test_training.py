@@ -84,7 +84,7 @@ def test_a_training_that_fails_is_a_failed_job(settings: list[str], tmp_path: Pa
     done = hub(*settings, "lr=1e30", "max_grad_norm=0", "output_dir=out", cwd=tmp_path)
     directory = RunDir(tmp_path / "out")
     assert done.returncode == 1
-    assert "loss=nan: not a number at step" in done.stderr.splitlines()[0]
+    assert "=nan: not a number at step" in done.stderr.splitlines()[0]
     assert done.stderr.splitlines()[-1] == f"  whole log: {directory.log}"
     assert "Traceback" in directory.log.read_text()
     assert (job_of(directory).state, state(directory).word) == ("FAILED", "failed")

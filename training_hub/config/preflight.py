@@ -12,7 +12,7 @@ from typing import Any
 from training_hub.config.choices import lock_of
 from training_hub.config.hanging import is_sound, is_whole
 from training_hub.config.room import too_full
-from training_hub.config.weights import weight_faults
+from training_hub.config.weights import packing_faults, weight_faults
 from training_hub.data.check import check as check_data
 from training_hub.data.check import renders
 from training_hub.data.place import cache_folder
@@ -50,7 +50,12 @@ def preflight(
             (("output_dir", "overwrite", "resume", "model.path"), lambda: _output(config)),
             (("launcher", *launcher.Params.model_fields), lambda: launcher.check(config["launcher"])),
             (("backend", "launcher"), lambda: _gpu(config, backend_name, alternatives, launcher)),
+<<<<<<< HEAD
             (("backend.python",), lambda: _interpreter(config["backend"]["python"])),
+=======
+            (("backend",), lambda: _interpreter(config["backend"]["python"])),
+            (("backend", "model.path"), lambda: packing_faults(config["model"]["path"], config["backend"]["python"])),
+>>>>>>> 145b78d (Refuse weights that are not the model's or not finite, and save none that are not)
         ),
     )
     return faults + sound_checks(

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.errors import fault
+from training_hub.installed.interpreter import look_at
+from training_hub.installed.signature import members
 from training_hub.model_weights import Tensors, Unreadable, layers, some, tensors, wrapped_by
 
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
@@ -44,6 +46,20 @@ def weight_faults(path: str) -> list[str]:
     if "auto_map" in config or not found:  # code of its own may call its tensors what it likes
         return []
     return [fault("model_path", path, rule, way) for rule, way in _misfits(found, config)]
+
+
+def packing_faults(path: str, python: str | None) -> list[str]:
+    """Whether the transformers of an interpreter can unpack a model's weights, where they are packed."""
+    try:
+        packing = json.loads((Path(path).expanduser() / "config.json").read_bytes()).get("quantization_config")
+        method = packing.get("quant_method") or "bitsandbytes"
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return []
+    known = members("transformers.utils.quantization_config.QuantizationMethod", look_at(python).search_path)
+    if not known or method in known:
+        return []
+    rule = f"its quantization_config has quant_method={method}, which transformers does not know"
+    return [fault("model_path", path, rule, "give the model without quantization")]
 
 
 def _misfits(found: Tensors, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from training_hub import checkpoints
@@ -17,18 +18,31 @@ PROGRESS = "progress.json"  # in a checkpoint: what the run had counted and meas
 def find(run: RunDir) -> Checkpoint | None:
     """The checkpoint to go on from, None for the beginning.
 
-    Newer ones that are torn are set aside, with the reason in the log.
+    Newer ones that are torn, or whose weights are not finite, are set aside, with the reason in the log.
     """
     checkpoints.clear_unfinished(run)
     search = checkpoints.latest_checkpoint(run, thorough=True)
     for path, reason in search.refused.items():
-        aside = checkpoints.set_aside(path, "torn")
-        print(f"{path.name}: {reason}; nothing goes on from it, it is {aside.name} now", flush=True)
+        _set_aside(path, "torn", reason)
+    if search.newest and (name := _not_finite(search.newest.path)):
+        _set_aside(search.newest.path, "ruined", f"{name} is not finite")
+        return find(run)
     if search.newest is None:
         run.cut_back(0, 0)
     else:
         print(f"going on from step {search.newest.step}: {search.newest.path}", flush=True)
     return search.newest
+
+
+def _set_aside(path: Path, word: str, reason: str) -> None:
+    aside = checkpoints.set_aside(path, word)
+    print(f"{path.name}: {reason}; nothing resumes from it, it is {aside.name} now", flush=True)
+
+
+def _not_finite(folder: Path) -> str | None:
+    from training_hub.workers import finite  # torch, which a run that begins does not need yet
+
+    return finite.of_folder(folder)
 
 
 def facts(run: RunDir, config: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from transformers.utils import logging
 from training_hub.data.prepare import Prepared
 from training_hub.data.rows import PreferenceRows
 from training_hub.run import RunDir
+from training_hub.workers import weights
 from training_hub.workers.estimate import rows, standins
 from training_hub.workers.estimate.tracker import KINDS, Tracker
 from training_hub.workers.tokenizer import load as load_tokenizer
@@ -42,6 +43,8 @@ def trace(config: dict[str, Any], sketch: dict[str, Any]) -> Traced:
     logging.set_verbosity_error()
     settled = {"use_cpu": True, "bf16": sketch["autocast"]} if sketch["gpu"] else settle.settle(config["recipe"])
     max_tokens = settle.max_tokens(config["backend"]["max_tokens_per_gpu"], not sketch["gpu"])
+    if Path(config["model"]["path"]).expanduser().is_dir():
+        weights.check_files(config["model"], values=False)
     known = AutoConfig.from_pretrained(config["model"]["path"], **where(config["model"]))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from training_hub.errors import RunFailed
+from training_hub.workers import finite
 from training_hub.workers.tokenizer import load as load_tokenizer
 
 _NEW_TOKENS = 24
@@ -35,6 +36,8 @@ def prove(folder: Path, request: Mapping[str, Any], written: torch.nn.Module | N
     for what in ("missing_keys", "mismatched_keys"):
         if info[what]:
             raise RunFailed(f"{request['output_dir']}: not a sound model, {what.replace('_', ' ')}: {min(info[what])}")
+    if name := finite.of_model(model):
+        raise RunFailed(f"{request['output_dir']}: {name} holds NaN or infinity")
     if written is not None and (name := _different(written, model)):
         raise RunFailed(f"{request['output_dir']}: {name} is not what was written")
     tokenizer = load_tokenizer({"path": str(folder), "revision": None, **code})

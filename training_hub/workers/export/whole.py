@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from training_hub.errors import ConfigError, RunFailed, fault
 from training_hub.run import RunDir
+from training_hub.workers import weights
 from training_hub.workers.export.proof import logits
 from training_hub.workers.tokenizer import first_line
 from training_hub.workers.tokenizer import load as load_tokenizer
@@ -78,10 +79,7 @@ def kind_of(checkpoint: Path) -> str:
 
 def plain(base: Mapping[str, Any], dtype: Any) -> PreTrainedModel:
     """A model without an adapter, on the processor."""
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(base["path"], dtype=dtype, **_code(base))
-    except Exception as error:  # of transformers, safetensors, torch: all are about the files
-        raise ConfigError(fault("model_path", base["path"], f"does not load: {first_line(error)}")) from error
+    model = weights.load(base, dtype=dtype)
     model.eval()
     return model
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from training_hub.data import notes
 from training_hub.data.prepare import Prepared, prepare
-from training_hub.errors import ConfigError, RunFailed, fault
+from training_hub.errors import ConfigError, RunFailed, fault, ruined
 from training_hub.run import RunDir
 from training_hub.workers.script import checkpoints, rows
 from training_hub.workers.script.follow import Follower
@@ -25,8 +25,11 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
     """Train with a library's script; returns what a worker returns: checkpoint_path, metrics, status.
 
     command: torchrun with the script. ConfigError where model, tokenizer or rows do not fit, RunFailed where the
-    script failed or its loss is no number any more.
+    script failed, or its loss, its gradients or its weights are not finite.
     """
+    from training_hub.workers import weights  # torch
+
+    weights.check_files(config["model"])
     first = machine(command) == 0
     listeners = Listeners(run, config if first else {})
     checkpoint = checkpoints.begin(run) if first else None
@@ -47,6 +50,8 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
         raise RunFailed(f"{library.module} ended with exit status {ended.status}: {cause(run)}")
     listeners.end()
     path = checkpoints.gather(run, library.saves_at_end and not unfinished) if first else None
+    if first and (name := checkpoints.ruined(run)):
+        raise RunFailed(ruined(name, follower.step))
     if path:
         rows.save_chat_template(config, path)
     status = "interrupted" if unfinished else "completed"

@@ -44,7 +44,7 @@ class Follower:
         self._run.cut_back(self.rows, 0)
 
     def poll(self) -> None:
-        """Carry over every line that is complete. RunFailed where a loss is not finite."""
+        """Carry over every line that is complete. RunFailed where a number is not finite."""
         if not self._file.exists():
             return
         with self._file.open("rb") as file:
@@ -59,8 +59,9 @@ class Follower:
         self.step = int(row["step"] or 0)
         loss, evaluated = row.get("loss"), row.get("eval_loss")
         if loss is not None:
-            if not math.isfinite(loss):
-                raise RunFailed(f"loss={loss}: not a number at step {self.step}; lower lr")
+            for name in ("loss", "grad_norm"):
+                if not math.isfinite(value := row.get(name) or 0.0):
+                    raise RunFailed(f"{name}={value}: not a number at step {self.step}; lower lr")
             self.first_loss = loss if self.first_loss is None else self.first_loss
             self.final_loss = loss
             self.seconds, self.samples = row["seconds"] or 0.0, int(row["samples"] or 0)

@@ -8,9 +8,14 @@ from typing import Any
 
 from training_hub import checkpoints
 from training_hub.checkpoints import Checkpoint
+<<<<<<< HEAD
 from training_hub.moving import move
+=======
+from training_hub.errors import RunFailed, ruined
+>>>>>>> 145b78d (Refuse weights that are not the model's or not finite, and save none that are not)
 from training_hub.run import RunDir
 from training_hub.workers import going_on
+from training_hub.workers.script.checkpoints import not_finite
 from training_hub.workers.script.follow import Follower
 from training_hub.workers.script.library import Library
 
@@ -33,7 +38,7 @@ class States:
             self._library.put_back(checkpoint.path, self._run.library, checkpoint.facts["epochs"])
 
     def poll(self) -> None:
-        """Carry over what is new in the metrics, then seal what is complete. RunFailed where a loss is not finite."""
+        """Carry over what is new in the metrics, then seal what is complete. RunFailed where a number is not finite."""
         self._follower.poll()
         for epochs, state in sorted(self._library.states(self._run.library, self._processes).items()):
             counted = self._follower.at_epoch.get(epochs)
@@ -41,6 +46,8 @@ class States:
                 self._seal(state, epochs, counted)
 
     def _seal(self, state: Path, epochs: int, counted: dict[str, Any]) -> None:
+        if name := not_finite(state):
+            raise RunFailed(ruined(name, counted["step"]))
         place = self._run.checkpoint(counted["step"])
         self._run.unfinished.mkdir(exist_ok=True)
         unfinished = move(state, self._run.unfinished / place.name)

@@ -13,7 +13,7 @@ from training_hub.callbacks import TrainingHubCallback
 from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.run import RunDir
-from training_hub.workers import callbacks, going_on
+from training_hub.workers import callbacks, finite, going_on
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.trl import adapter, answers, attention, checkpointing, models, outcome, settle
 from training_hub.workers.trl.hooks import Hooks
@@ -63,6 +63,7 @@ def train(
         if stop.stopped:
             found = outcome.interrupted(run, trainer)
         else:
+            finite.must_stay(trainer.model, trainer.state.global_step)
             outcome.evaluate_at_end(trainer)
             answers.write(run, trainer, config["backend"], "after")
             found = outcome.completed(run, trainer, config) | {"stopped": hooks.stopped}

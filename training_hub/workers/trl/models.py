@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from training_hub.errors import ConfigError, fault
+from training_hub.workers import weights
 from training_hub.workers.tokenizer import WAY_OUT, first_line, where
 from training_hub.workers.trl.settle import attention
 
@@ -18,13 +18,10 @@ def load_model(node: dict[str, Any], use_cpu: bool, **changes: Any) -> PreTraine
     """A causal language model for training all weights: dtype auto is float32. changes: what to load otherwise.
 
     Updates are often smaller than what bfloat16 can tell apart next to a weight, so the weights that are trained stay
-    in float32; the matrix products run in bfloat16 under autocast all the same.
+    in float32; the matrix products run in bfloat16 under autocast all the same. ConfigError where the weights are not
+    those of the model, or not finite.
     """
-    try:
-        how = _how(node, use_cpu) | changes
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(node["path"], **how, **where(node))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ConfigError(fault("model_path", node["path"], first_line(error), WAY_OUT)) from error
+    model: PreTrainedModel = weights.load(node, **(_how(node, use_cpu) | changes))
     return model
 
 

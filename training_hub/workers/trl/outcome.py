@@ -13,6 +13,7 @@ import torch
 from training_hub import checkpoints
 from training_hub.data import notes
 from training_hub.run import RunDir
+from training_hub.workers import finite
 from training_hub.workers.trl import adapter, models
 from training_hub.workers.trl.steps import Steps
 
@@ -87,6 +88,7 @@ def save(run: RunDir, trainer: Steps, config: dict[str, Any]) -> None:
             model = method.finished(trainer.model, config, dtype)
         else:
             model = trainer.model if dtype is None else torch.nn.Module.to(trainer.model, dtype)
+        finite.must_stay(model, trainer.state.global_step)  # also what it is merged and rounded to
         unfinished = run.unfinished / run.final_checkpoint.name
         with checkpoints.saving(run):
             models.save(model, trainer.processing_class, unfinished)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -106,8 +106,16 @@ class Progress(TrainerCallback):
         self.row_tokens = self.row_units = 0
         self.row_seconds = 0.0
 
+    def fail(self, step: int, grad_norm: float) -> NoReturn:
+        """RunFailed for gradients that are not finite, in words about the loss where that is not finite either."""
+        name, value = ("grad_norm", grad_norm) if self.loss.isfinite() else ("loss", float(self.loss))
+        raise RunFailed(f"{name}={value}: not a number at step {step}; lower lr or max_grad_norm")
+
     def write_eval(self, state: TrainerState, eval_loss: float) -> None:
-        """Write a row about an evaluation."""
+        """Write a row about an evaluation. RunFailed where the loss is not finite."""
+        if not math.isfinite(eval_loss):
+            way = "lower lr or max_grad_norm" if state.global_step else "check the model and the held-out rows"
+            raise RunFailed(f"eval_loss={eval_loss}: not a number at step {state.global_step}; {way}")
         self.final["eval_loss_after" if state.global_step else "eval_loss_before"] = eval_loss
         self.last_eval_step = state.global_step
         self._append(state, eval_loss=eval_loss)

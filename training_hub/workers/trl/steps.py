@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -95,6 +96,16 @@ class Steps(Checkpointing):
     def _exchange(self, model: torch.nn.Module, last: bool) -> contextlib.AbstractContextManager[Any]:
         """Gradients travel between the ranks with the last micro-batch alone."""
         return contextlib.nullcontext() if last else self.accelerator.no_sync(model)
+
+    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: torch.Tensor | float | None = None) -> Any:
+        """The norm of the gradients of all ranks, before the step is taken. RunFailed where it is not finite.
+
+        In float16 the scaler leaves such a step out, and is at its end where it has no scale left to go down to.
+        """
+        norm, scaler = super()._get_grad_norm(model, grad_norm), self.accelerator.scaler  # type: ignore[no-untyped-call]
+        if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):
+            self.progress.fail(self.state.global_step + 1, float(norm))
+        return norm
 
     def tell(self, metrics: dict[str, float]) -> None:
         """Pass the results of an evaluation on to everybody who waits for them."""

@@ -10,6 +10,7 @@ from unsloth import FastLanguageModel
 
 from training_hub.data.prepare import Prepared
 from training_hub.errors import ConfigError, fault
+from training_hub.workers import weights
 from training_hub.workers.tokenizer import WAY_OUT, first_line, where
 from training_hub.workers.trl import lora
 
@@ -22,6 +23,7 @@ def model_and_adapter(config: dict[str, Any], settled: dict[str, Any], data: Pre
         plain, _ = FastLanguageModel.from_pretrained(**given)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(fault("model_path", config["model"]["path"], first_line(error), WAY_OUT)) from error
+    weights.check_files(config["model"] | {"path": plain.config.name_or_path or config["model"]["path"]})
     _check_bits(plain, config["adapter"]["quantization"])
     adapt = _arguments(config, "adapt")
     put_in = lambda model, peft: FastLanguageModel.get_peft_model(model, **peft, **adapt)  # noqa: E731

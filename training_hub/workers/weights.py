@@ -1,0 +1,159 @@
+"""Whether weights are those of the model, and numbers, before a run begins with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.quantizers import AutoHfQuantizer
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
+from transformers.utils.hub import get_checkpoint_shard_files
+
+from training_hub.errors import ConfigError, fault
+from training_hub.model_weights import layers, some, wrapped_by
+from training_hub.workers import finite
+from training_hub.workers.tokenizer import WAY_OUT, first_line, where
+
+_OTHER_CONFIG = "give the config.json that the weights were saved with"
+_SCALES = ("scale", "scale_inv", "scales", "zero_point", "zero_points")  # of packed weights; not all are used
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "BOOL": torch.bool,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+}  # fmt: skip
+
+
+def load(node: Mapping[str, Any], **how: Any) -> PreTrainedModel:
+    """A causal language model with all of its weights from the files. ConfigError where they do not load or fit.
+
+    how: further arguments of from_pretrained.
+    """
+    path, told = node["path"], {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(path, **told, **how, **where(node))
+    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        if "allocate" in str(error):  # memory
+            raise
+        raise ConfigError(fault("model_path", path, f"does not load: {_cause(error)}", WAY_OUT)) from error
+    model: PreTrainedModel = loaded[0]
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise ConfigError(
+            fault("model_path", path, "holds an adapter", "merge it first: python -m training_hub export")
+        )
+    _must_be_unpackable(model.config, path)
+    must_fit(model, loaded[1], path)
+    _must_be_finite(model, node)
+    return model
+
+
+def _cause(error: Exception) -> str:
+    """Why a model did not load, without torch's advice to trust whatever a pickle does."""
+    if "weights_only" in str(error):
+        return "its pickled weights hold more than tensors, which nobody may load; convert them to safetensors"
+    return first_line(error)
+
+
+def must_fit(model: PreTrainedModel, told: Mapping[str, Any], path: str) -> None:
+    """ConfigError where tensors are missing, left over or of another shape, and the architecture does not say so.
+
+    told: what transformers tells of loading: the tensors that it has to find, less those that are tied or ignorable.
+    """
+    missing, other = set(told["missing_keys"]), {name: shapes for name, *shapes in told["mismatched_keys"]}
+    packed = getattr(model, "hf_quantizer", None) is not None
+    unexpected = {name for name in told["unexpected_keys"] if not (packed and name.endswith(_SCALES))}
+    parts = [
+        f"{len(names)} {what} ({some(names)})"
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", other))
+        if names
+    ]
+    if parts:
+        rule = f"its tensors are not those of {type(model).__name__}: {', '.join(parts)}"
+        raise ConfigError(fault("model_path", path, rule, _way_out(missing, unexpected, bool(other))))
+
+
+def _way_out(missing: set[str], unexpected: set[str], other_shapes: bool) -> str:
+    """What may have happened, as the names tell."""
+    if wrapper := wrapped_by(unexpected):
+        return f"it was saved inside {wrapper}: save the model itself, with save_pretrained"
+    if any("lora_" in name or ".base_layer." in name for name in unexpected):
+        return "it was saved with an adapter in it: merge the adapter first"
+    if other_shapes or unexpected or len(layers(missing)) > 1:
+        return _OTHER_CONFIG
+    return "the checkpoint is incomplete: save, convert or download it again"
+
+
+def _must_be_finite(model: torch.nn.Module, node: Mapping[str, Any]) -> None:
+    """ConfigError where a model comes with weights that are no numbers; of packed ones the files tell."""
+    packed = getattr(model, "hf_quantizer", None) is not None
+    _refuse(finite.of_files(_files(node)) if packed else finite.of_model(model), node["path"])
+
+
+def check_files(node: Mapping[str, Any], values: bool = True) -> None:
+    """The same of a model's files, for what loads them in another process: no weights are held.
+
+    values: whether to read the numbers too. ConfigError.
+    """
+    try:
+        config = AutoConfig.from_pretrained(node["path"], **where(node))
+        _must_be_unpackable(config, node["path"])
+        files = _files(node)
+        if type(config) in AutoModelForCausalLM._model_mapping and not getattr(config, "quantization_config", None):
+            _check_names(config, files, node)
+        _refuse(finite.of_files(files) if values else None, node["path"])
+    except (OSError, ValueError, SafetensorError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(fault("model_path", node["path"], first_line(error), WAY_OUT)) from error
+
+
+def _must_be_unpackable(config: Any, path: str) -> None:
+    """ConfigError for weights that are packed in a way that transformers does not know: it takes them as they are."""
+    packing = getattr(config, "quantization_config", None)
+    if isinstance(packing, dict) and not AutoHfQuantizer.supports_quant_method(packing):
+        rule = (
+            f"its quantization_config has quant_method={packing.get('quant_method')}, which transformers does not know"
+        )
+        raise ConfigError(fault("model_path", path, rule, "give the model without quantization"))
+
+
+def _check_names(config: Any, files: list[Path], node: Mapping[str, Any]) -> None:
+    """Have transformers load tensors that have shapes and no numbers, so that it converts names as it always does."""
+    stored = dict(_shapes(files))
+    if not stored:
+        return
+    with torch.device("meta"):
+        kind = type(AutoModelForCausalLM.from_config(config, trust_remote_code=node["trust_remote_code"]))
+    how = {"device_map": "meta", "output_loading_info": True, "ignore_mismatched_sizes": True}
+    model, told = kind.from_pretrained(None, config=config, state_dict=stored, **how)
+    must_fit(model, told, node["path"])
+
+
+def _shapes(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
+    for file in files:
+        with safe_open(file, framework="pt") as stored:
+            for name in stored.keys():  # noqa: SIM118  it is no dict
+                each = stored.get_slice(name)
+                yield name, torch.empty(each.get_shape(), dtype=_DTYPES[each.get_dtype()], device="meta")
+
+
+def _files(node: Mapping[str, Any]) -> list[Path]:
+    """The safetensors files of a model, downloaded where they are not here; [] where its weights are pickled."""
+    how = {"revision": where(node)["revision"]}
+    for name in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME):
+        found = cached_file(node["path"], name, _raise_exceptions_for_missing_entries=False, **how)
+        if found and name == SAFE_WEIGHTS_INDEX_NAME:
+            return [Path(file) for file in get_checkpoint_shard_files(node["path"], found, **how)[0]]
+        if found:
+            return [Path(found)]
+    return []
+
+
+def _refuse(name: str | None, path: str) -> None:
+    if name:
+        rule = f"its weights are not finite: {name} holds NaN or infinity"
+        raise ConfigError(fault("model_path", path, rule, "give a checkpoint from before that happened"))
