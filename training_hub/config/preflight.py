@@ -50,12 +50,7 @@ def preflight(
             (("output_dir", "overwrite", "resume", "model.path"), lambda: _output(config)),
             (("launcher", *launcher.Params.model_fields), lambda: launcher.check(config["launcher"])),
             (("backend", "launcher"), lambda: _gpu(config, backend_name, alternatives, launcher)),
-<<<<<<< HEAD
             (("backend.python",), lambda: _interpreter(config["backend"]["python"])),
-=======
-            (("backend",), lambda: _interpreter(config["backend"]["python"])),
-            (("backend", "model.path"), lambda: packing_faults(config["model"]["path"], config["backend"]["python"])),
->>>>>>> 145b78d (Refuse weights that are not the model's or not finite, and save none that are not)
         ),
     )
     return faults + sound_checks(
@@ -63,6 +58,10 @@ def preflight(
         {*faulty, *(text.partition("=")[0] for text in faults if text.startswith("backend.python="))},
         (
             (("backend.python", "backend.requires", "logger"), lambda: _libraries(config, backend_name)),
+            (
+                ("backend.python", "model.path"),
+                lambda: packing_faults(config["model"]["path"], config["backend"]["python"]),
+            ),
             (
                 ("backend.python", "recipe._target_", "model", "data", "launcher", "logger"),
                 lambda: check_backend(config),

@@ -8,11 +8,8 @@ from typing import Any
 
 from training_hub import checkpoints
 from training_hub.checkpoints import Checkpoint
-<<<<<<< HEAD
-from training_hub.moving import move
-=======
 from training_hub.errors import RunFailed, ruined
->>>>>>> 145b78d (Refuse weights that are not the model's or not finite, and save none that are not)
+from training_hub.moving import move
 from training_hub.run import RunDir
 from training_hub.workers import going_on
 from training_hub.workers.script.checkpoints import not_finite
