@@ -13,6 +13,7 @@ from typing import Any
 
 from training_hub.config.choices import options
 from training_hub.config.groups import CONF
+from training_hub.installed import trust
 from training_hub.tools.drift import record
 
 
@@ -20,6 +21,7 @@ def main(words: Sequence[str]) -> None:
     """Write the files."""
     names = [word for word in words if "=" not in word]
     python = next((word.removeprefix("python=") for word in words if word.startswith("python=")), None)
+    trust.allow(pythons=[python] if python else [])
     for name in names or options("backend"):
         found = record(name, python)
         if None in found["arguments"].values():

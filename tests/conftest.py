@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ EXTENSION = Path(__file__).parent.parent / "examples" / "extension"
 
 def pytest_configure() -> None:
     os.environ["TRAINING_HUB_TARGETS"] = "tests,quick_worker,small_worker"  # what tests bring along
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="training_hub_tests_")  # for the key that seals run folders
     # Where a shell runs the tests in its background, they ignore Ctrl-C, and so would every process that they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -67,6 +67,7 @@ def dpo(
     overwrite: bool | None = None,
     resume: bool | str | None = None,
     trust_remote_code: bool | None = None,
+    trust: bool | None = None,
     strict: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
@@ -191,6 +192,8 @@ def dpo(
         resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
             go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
         trust_remote_code: run Python code that comes with the model
+        trust: let the files of settings that are named here decide what is executed; counts only where it is
+            typed
         strict: refuse a run for which memory or disk are too small; false: warn
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after so many steps, whatever num_epochs says, in steps
@@ -293,6 +296,7 @@ def lora_sft(
     overwrite: bool | None = None,
     resume: bool | str | None = None,
     trust_remote_code: bool | None = None,
+    trust: bool | None = None,
     strict: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
@@ -387,6 +391,8 @@ def lora_sft(
         resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
             go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
         trust_remote_code: run Python code that comes with the model
+        trust: let the files of settings that are named here decide what is executed; counts only where it is
+            typed
         strict: refuse a run for which memory or disk are too small; false: warn
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after so many steps, whatever num_epochs says, in steps
@@ -490,6 +496,7 @@ def osft(
     overwrite: bool | None = None,
     resume: bool | str | None = None,
     trust_remote_code: bool | None = None,
+    trust: bool | None = None,
     strict: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
@@ -570,6 +577,8 @@ def osft(
         resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
             go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
         trust_remote_code: run Python code that comes with the model
+        trust: let the files of settings that are named here decide what is executed; counts only where it is
+            typed
         strict: refuse a run for which memory or disk are too small; false: warn
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after so many steps, whatever num_epochs says, in steps
@@ -660,6 +669,7 @@ def sft(
     overwrite: bool | None = None,
     resume: bool | str | None = None,
     trust_remote_code: bool | None = None,
+    trust: bool | None = None,
     strict: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
@@ -754,6 +764,8 @@ def sft(
         resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
             go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
         trust_remote_code: run Python code that comes with the model
+        trust: let the files of settings that are named here decide what is executed; counts only where it is
+            typed
         strict: refuse a run for which memory or disk are too small; false: warn
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after so many steps, whatever num_epochs says, in steps

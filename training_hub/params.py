@@ -102,6 +102,10 @@ class Params(Checked):
         may_change=True,
     )
     trust_remote_code: bool = param("run Python code that comes with the model")
+    trust: bool = param(
+        "let the files of settings that are named here decide what is executed; counts only where it is typed",
+        may_change=True,
+    )
     strict: bool = param("refuse a run for which memory or disk are too small; false: warn", may_change=True)
 
     num_epochs: float = param(

@@ -58,7 +58,9 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     """Commit and whether files were changed since; None outside a repository."""
 
     def git(*arguments: str) -> str | None:
-        done = subprocess.run(["git", *arguments], check=False, cwd=folder, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", *arguments], check=False, cwd=folder, capture_output=True, text=True
+        )
         return done.stdout.strip() if done.returncode == 0 else None
 
     try:

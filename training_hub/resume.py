@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_hub import catalogue, checkpoints, provenance
+from training_hub import catalogue, checkpoints, provenance, vouched
 from training_hub.checkpoints import Checkpoint, latest_checkpoint
 from training_hub.config import twice
 from training_hub.config.compose import Composition
@@ -88,11 +88,12 @@ def settings_of(folder: str, changed: Sequence[str], config_dirs: Sequence[str] 
     run = RunDir(Path(folder).resolve())
     if not run.exists():
         raise ConfigError(fault("resume", folder, "no run and no sweep there", "give the folder of one"))
+    vouched.heed_run(run, f"resume {folder}", vouched.is_trusted(changed))
     folders = [*map(os.path.abspath, config_dirs), *([str(run.conf)] if run.conf.is_dir() else [])]
     typed_in = Path(run.read_manifest().get("folder") or ".")
     if typed_in.is_dir():
         os.chdir(typed_in)
-    settings = twice.changed(run.read_overrides(), changed, catalogue.names())
+    settings = twice.changed(vouched.without_word(run.read_overrides()), changed, catalogue.names())
     kept = [text for text in settings if text.lstrip("+").partition("=")[0] not in _SET_HERE]
     return [*kept, *override_texts({"output_dir": str(run.path), "resume": "auto"}, GROUPS)], folders
 

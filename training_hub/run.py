@@ -23,6 +23,8 @@ from typing import Any
 import yaml
 
 from training_hub import stored
+from training_hub.seal import NAME as SEAL
+from training_hub.seal import is_sealed, seal
 
 METRIC_KEYS = (
     "step",  # optimizer steps done
@@ -165,7 +167,7 @@ class RunDir:
         if path == self.checkpoints:
             return not any(path.iterdir())
         files = (self.config, self.overrides, self.manifest)
-        return path in (self.lock, self.conf, *files[:2]) or path.name.startswith(
+        return path in (self.lock, self.conf, self.path / SEAL, *files[:2]) or path.name.startswith(
             tuple(f".{file.name}." for file in files)
         )
 
@@ -248,9 +250,38 @@ class RunDir:
         self, config: dict[str, Any], overrides: list[str], manifest: dict[str, Any], options: Mapping[str, str]
     ) -> None:
         self.write_options(options)  # first: what was typed chooses from them
-        write_atomically(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        write_atomically(self.overrides, yaml.safe_dump(overrides, allow_unicode=True))
+        files = {
+            self.config: yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+            self.overrides: yaml.safe_dump(overrides, allow_unicode=True),
+        }
+        self.seal({file.name: text for file, text in files.items()} | {"folder": str(manifest.get("folder"))})
+        for file, text in files.items():
+            write_atomically(file, text)
         write_atomically(self.manifest, json.dumps(manifest, indent=2, default=str) + "\n")
+
+    def seal(self, contents: Mapping[str, str]) -> None:
+        """Sign contents of files, by their names in the folder, that are about to be written."""
+        seal(self.path, _encoded(contents))
+
+    def is_own(self, others: Mapping[str, str] | None = None) -> bool:
+        """Whether this user has written here all that the run would be started again from, and nobody changed it.
+
+        others: what counts instead of config, overrides and folder, by name; the options in `conf` count always.
+        """
+        try:
+            contents = self._stated() if others is None else _encoded(others)
+            options = list(self.conf.rglob("*"))
+            if any(path.is_symlink() for path in (self.conf, *options)):
+                return False
+            texts = [path for path in options if path.suffix in (".yaml", ".yml") and path.is_file()]
+            contents |= {str(path.relative_to(self.path)): path.read_bytes() for path in texts}
+        except (OSError, ValueError, AttributeError):
+            return False
+        return is_sealed(self.path, contents)
+
+    def _stated(self) -> dict[str, bytes]:
+        files = {file.name: file.read_bytes() for file in (self.config, self.overrides)}
+        return files | _encoded({"folder": str(self.read_manifest().get("folder"))})
 
     def write_options(self, options: Mapping[str, str]) -> None:
         """Write config options, name -> content, beside those that are kept already."""
@@ -258,6 +289,7 @@ class RunDir:
             file = self.conf / f"{name}.yaml"
             if self.conf in Path(os.path.normpath(file)).parents:  # a defaults list may name ../what/it/likes
                 file.parent.mkdir(parents=True, exist_ok=True)
+                self.seal({str(file.relative_to(self.path)): content})
                 write_atomically(file, content)
 
     def checkpoint(self, step: int) -> Path:
@@ -387,6 +419,10 @@ class RunDir:
 def filled(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of metrics with all of METRIC_KEYS and no others; an older run may not have all of them."""
     return [{key: row.get(key) for key in METRIC_KEYS} for row in rows]
+
+
+def _encoded(contents: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode("utf-8", "surrogatepass") for name, text in contents.items()}
 
 
 def write_atomically(path: Path, text: str) -> None:

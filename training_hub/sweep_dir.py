@@ -45,6 +45,11 @@ class Job:
         return " ".join(f"{key}={value}" for key, value in self.swept.items()) or self.name
 
 
+def _began(description: Mapping[str, Any]) -> dict[str, str]:
+    """What of a description brings the sweep about again."""
+    return {"sweep": json.dumps([description.get(name) for name in ("overrides", "config_dirs", "folder")])}
+
+
 class SweepDir:
     """The files of one sweep, by name."""
 
@@ -70,8 +75,13 @@ class SweepDir:
     def write(self, jobs: Sequence[Job], options: Mapping[str, str] = _NONE, **entries: Any) -> None:
         """Write what the sweep is: entries, its jobs by the digests of their configs, and their options in `conf`."""
         RunDir(self.path).write_options(options)
+        RunDir(self.path).seal(_began(entries))
         listed = {job.digest: {key: value for key, value in asdict(job).items() if key != "digest"} for job in jobs}
         write_atomically(self.description, json.dumps(entries | {"jobs": listed}, indent=1) + "\n")
+
+    def is_own(self) -> bool:
+        """Whether this user has written here all that the sweep would be started again from; see `RunDir.is_own`."""
+        return RunDir(self.path).is_own(_began(self.read()))
 
     def update(self, **entries: Any) -> None:
         """Set top-level entries of the description; the file is replaced atomically."""

@@ -235,7 +235,7 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
         node, backend.interpreter(config), backend.worker(config, run_dir), backend.script(config, run_dir)
     )
     env = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "true", **launcher.environment(node)}
-    env |= trust.for_workers(hooks.imported(config))
+    env |= trust.for_workers(trust.imported(config))
     return RunSpec(
         run_dir,
         (tuple(command),),

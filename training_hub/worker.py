@@ -20,6 +20,7 @@ from typing import Any
 from training_hub import telemetry, user
 from training_hub.data import notes
 from training_hub.errors import HubError
+from training_hub.installed import trust
 from training_hub.installed.locate import find_function
 from training_hub.machine.processes import end_with
 from training_hub.redaction import redacted
@@ -39,6 +40,8 @@ def main(run_dir: str, *command: str) -> int:
     user.complete(os.environ)
     run = RunDir(run_dir)
     config = run.read_config()
+    if run.is_own():  # as the front has written it: what it names was decided then
+        trust.allow_config(config)
     started = time.monotonic()
     loggers = Loggers(run, config if _is_first(command) else {})
     try:

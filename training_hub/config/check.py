@@ -93,7 +93,7 @@ def unused(composition: Composition, schema: Schema) -> list[str]:
         pending += further
     choices = composition.choices
     pair = f"algorithm={choices.get('algorithm')} on backend={choices.get('backend')}"
-    own = {"output_dir", "overwrite", "resume", "strict"}  # read by the program itself
+    own = {"output_dir", "overwrite", "resume", "strict", "trust"}  # read by the program itself
     return [
         fault(key, shown(composition, key), f"{pair} does not use it{place_of(composition, key)}", "drop it")
         for key in sorted(user_keys(composition) & parameters - used - own)

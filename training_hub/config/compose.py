@@ -24,8 +24,9 @@ from training_hub.config.refusals import (
     refuse_nodes_without_settings,
     yaml_fault,
 )
-from training_hub.config.sources import Source, recorded_merge
+from training_hub.config.sources import Said, Source, recorded_merge
 from training_hub.config.typed import Typed, is_group, parse, refuse_unknown_options, rewrite, typed_values
+from training_hub.config.words import heed
 from training_hub.errors import ConfigError
 
 
@@ -36,7 +37,7 @@ class Composition:
     cfg: the config, interpolations not resolved, without the hydra node. choices: option chosen in each group.
     typed: what the user set on the command line or in Python (typed_in). aliases: other names of parameters -> their
     own. sources: the YAML files, in merge order. kept: those that did not come with the project, name -> content.
-    hydra_cfg: with the hydra node, which `${hydra:...}` reads.
+    said: what the files say whose word alone runs nothing. hydra_cfg: with the hydra node, which `${hydra:...}` reads.
     """
 
     cfg: DictConfig
@@ -48,6 +49,7 @@ class Composition:
     sources: tuple[Source, ...]
     typed_in: str = "command line"
     kept: Mapping[str, str] = field(default_factory=dict)
+    said: Sequence[Said] = ()
 
     @contextmanager
     def resolving(self) -> Iterator[DictConfig]:
@@ -81,10 +83,11 @@ def compose(
     Raises ConfigError for what cannot be composed: bad grammar, an unknown option, a pair that does not exist.
     """
     composition = _composed(overrides, aliases, config_dirs, typed_in)
-    further = implied(composition)
-    if not further:
-        return composition
-    return replace(_composed([*overrides, *further], aliases, config_dirs, typed_in), overrides=tuple(overrides))
+    if further := implied(composition):
+        again = _composed([*overrides, *further], aliases, config_dirs, typed_in)
+        composition = replace(again, overrides=tuple(overrides))
+    heed(composition.cfg, composition.said, composition.typed)
+    return composition
 
 
 def implied(composition: Composition) -> list[str]:
@@ -122,7 +125,9 @@ def _composed(
     OmegaConf.set_struct(cfg, False)
     refuse_nodes_without_settings(cfg, merge.sources)
     expand_home(cfg)
-    return Composition(cfg, full, choices, tuple(overrides), typed, aliases, merge.sources, typed_in, merge.kept)
+    return Composition(
+        cfg, full, choices, tuple(overrides), typed, aliases, merge.sources, typed_in, merge.kept, merge.said
+    )
 
 
 def rewritten(overrides: Sequence[str], aliases: Mapping[str, str]) -> list[str]:

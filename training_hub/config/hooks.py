@@ -38,13 +38,6 @@ def libraries(composition: Composition) -> dict[str, dict[str, str] | None]:
     return found
 
 
-def imported(config: Mapping[str, Any]) -> list[str]:
-    """What a worker imports by its name in a resolved config."""
-    loggers, callbacks = config.get("logger") or {}, config.get("callbacks") or {}
-    names = [config["backend"]["worker"], *(node.get("worker") for node in loggers.values())]
-    return [str(name) for name in (*names, *(node["_target_"] for node in callbacks.values())) if name]
-
-
 def nameless(composition: Composition) -> Iterator[str]:
     """Settings of something that was not chosen, and that no class belongs to."""
     for group in ("callbacks", "logger"):

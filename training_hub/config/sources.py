@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from hydra._internal.config_repository import IConfigRepository
@@ -18,6 +18,7 @@ from hydra.core.default_element import ResultDefault
 from omegaconf import Container, DictConfig, OmegaConf
 
 from training_hub.errors import ConfigError
+from training_hub.installed import trust
 from training_hub.installed.extensions import extensions
 
 _PARAMETER = re.compile(r"\$\{(\w+)\}")
@@ -77,12 +78,25 @@ def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
     return [pair for item in items for pair in _pairs(item)]
 
 
+class Said(NamedTuple):
+    """A setting in a file that came neither with the project nor with an installed extension. key: from the root."""
+
+    name: str
+    key: str
+    value: Any
+
+
 @dataclass
 class Merge:
-    """What Hydra merged. kept: of what did not come with the project, the content as YAML by name."""
+    """What Hydra merged.
+
+    kept: of what did not come with the project, the content as YAML by name. said: what the files say whose word alone
+    runs nothing.
+    """
 
     sources: tuple[Source, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
+    said: Sequence[Said] = ()
 
 
 @contextmanager
@@ -98,6 +112,7 @@ def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
     def record_and_merge(defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
         recorded.sources = _read_sources(defaults, repo)
         recorded.kept = dict(_own_files(defaults, repo))
+        recorded.said = list(_said(defaults, repo))
         merged: DictConfig = merge(defaults, repo)
         return merged
 
@@ -143,6 +158,26 @@ def _own_files(defaults: Sequence[ResultDefault], repository: IConfigRepository)
             yield name, _as_text(loaded.header, OmegaConf.load(file))
         elif loaded.path.startswith("structured://") and not path.startswith("hydra/"):
             yield name, _as_text(loaded.header, ConfigStore.instance().load(f"{name}.yaml").node)
+
+
+def _said(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> Iterator[Said]:
+    """Each setting, those of Hydra's own node and those inside lists included."""
+    installed = {"main", *(each.name for each in extensions())}
+    for default in defaults:
+        loaded = repository.load_config(default.config_path) if default.config_path else None
+        file = _file(loaded.path, str(default.config_path)) if loaded else None
+        if loaded is None or file is None or loaded.provider in installed or trust.vouches_for(file):
+            continue
+        prefix = f"{default.package}." if default.package else ""
+        for key, value in _entries(OmegaConf.to_container(loaded.config, resolve=False)):
+            yield Said(str(default.config_path), f"{prefix}{key}", value)
+
+
+def _entries(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inner:
+        yield f"{prefix}{key}", value
+        yield from _entries(value, f"{prefix}{key}.")
 
 
 def _as_text(header: Mapping[str, Any], node: Any) -> str:

@@ -18,6 +18,7 @@ from training_hub.config.groups import TOP_GROUPS
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import composition_fault, refuse_nodes_without_settings
 from training_hub.config.typed import is_group, parse, rewrite, typed_values
+from training_hub.config.words import heed, is_word
 from training_hub.errors import ConfigError
 
 # What a config may ask Hydra about a job, beside the choices, differs from job to job.
@@ -58,6 +59,7 @@ class Variants:
             raise ConfigError(composition_fault(error)) from None
         refuse_nodes_without_settings(cfg, kept.sources)
         expand_home(cfg)
+        heed(cfg, kept.said, typed)
         return replace(kept, cfg=cfg, overrides=tuple(overrides), typed=typed)
 
     def _chosen(self, choices: tuple[str, ...]) -> Composition | None:
@@ -71,7 +73,8 @@ class Variants:
 
     def _is_value(self, override: Override) -> bool:
         of_hydra = override.key_or_group.split(".")[0] == "hydra"
-        return not (is_group(override, TOP_GROUPS) or override.is_delete() or of_hydra or override.package)
+        is_choice = is_group(override, TOP_GROUPS) or is_word(override.key_or_group)
+        return not (is_choice or override.is_delete() or of_hydra or override.package)
 
     def _parse(self, text: str) -> Override:
         if text not in self._parsed:

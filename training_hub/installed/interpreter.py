@@ -46,6 +46,7 @@ def look_at(python: str | None) -> Interpreter:
     """
     if python is None or trust.is_own(python):
         return Interpreter(sys.version_info[:2], tuple(sys.path))
+    trust.refuse_python(python)
     return _asked(python, os.environ.get("PYTHONPATH"))
 
 
@@ -56,6 +57,7 @@ def running(python: str | None, module: str) -> list[str]:
     """
     if python is None or trust.is_own(python):
         return [sys.executable, "-m", module]
+    trust.refuse_python(python)
     return [python, str(_START), module]
 
 

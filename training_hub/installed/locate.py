@@ -41,9 +41,11 @@ def find_class(target: str, kind: str, *further: str, key: str = "_target_") -> 
 
 def find_function(target: str, arguments: int, key: str = "backend.worker") -> Callable[..., Any]:
     """Import `package.module.function`, which so many arguments can be given to; it is not called. Raises as above."""
+    if text := trust.worker_refusal(target, key):
+        raise ConfigError(text)
     found = _found(target, key)
     try:
-        if type(found) is FunctionType:
+        if type(found) is FunctionType and (found.__name__ == "train" or not found.__module__.startswith(trust.OWN)):
             inspect.signature(found, eval_str=False).bind(*[None] * arguments)
             return found
     except TypeError:

@@ -3,30 +3,52 @@
 Classes and functions come from this package, from an installed extension, from a package that TRAINING_HUB_TARGETS
 names, or from one that was allowed here (`allow`). An interpreter is the one that runs this program, that of an
 environment which `env create` has made, or one that was allowed here. What the user typed and what a file says is told
-apart in `config/words.py`, which is what allows; here is what everything asks that imports or executes.
+apart in `config/words.py` and `vouched.py`, which allow; everything asks here that imports or executes.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from training_hub.errors import ConfigError, fault
 from training_hub.installed import environments
 from training_hub.installed.extensions import extensions
 
 OWN = "training_hub"
+WORKERS = "training_hub.workers."
 ALLOWED_VARIABLE = "TRAINING_HUB_TARGETS"
 _allowed_packages: set[str] = set()
 _allowed_pythons: set[str] = set()
+_allowed_folders: set[str] = set()
 
 
-def allow(packages: Iterable[str] = (), pythons: Iterable[str] = ()) -> None:
-    """Trust packages (dotted names) and interpreters for the rest of this process."""
+def allow(packages: Iterable[str] = (), pythons: Iterable[str] = (), folders: Iterable[str] = ()) -> None:
+    """Trust packages (dotted names), interpreters and folders of config options for the rest of this process."""
     _allowed_packages.update(packages)
     _allowed_pythons.update(pythons)
+    _allowed_folders.update(folders)
+
+
+def allow_config(config: Mapping[str, Any]) -> None:
+    """Trust what a resolved config names: one that this user has written, or has vouched for."""
+    python = (config.get("backend") or {}).get("python")
+    allow({name.partition(".")[0] for name in imported(config)}, [str(python)] if python else [])
+
+
+def imported(config: Mapping[str, Any]) -> list[str]:
+    """What a worker imports by its name in a config."""
+    loggers, callbacks = config.get("logger") or {}, config.get("callbacks") or {}
+    names = [(config.get("backend") or {}).get("worker"), *(node.get("worker") for node in loggers.values())]
+    return [str(name) for name in (*names, *(node.get("_target_") for node in callbacks.values())) if name]
+
+
+def vouches_for(file: Path) -> bool:
+    """Whether a file of options lies in a folder that is trusted."""
+    return any(file.is_relative_to(each) for each in _allowed_folders)
 
 
 def packages() -> Iterator[str]:
@@ -58,6 +80,13 @@ def refusal(target: str, key: str = "_target_") -> str | None:
         return None
     way = f"set {ALLOWED_VARIABLE}={parts[0]} if you trust it"
     return fault(key, target, f"code of {parts[0]} is not run from a config", way)
+
+
+def worker_refusal(target: str, key: str) -> str | None:
+    """Why a worker does not import a dotted name: as `refusal`, and of this package it takes its workers alone."""
+    if f"{target}.".startswith(f"{OWN}.") and not target.startswith(WORKERS):
+        return fault(key, target, "no worker of this package", "drop it")
+    return refusal(target, key)
 
 
 def may_run(python: str) -> bool:

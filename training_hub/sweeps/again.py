@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from training_hub import catalogue
+from training_hub import catalogue, vouched
 from training_hub.config.overrides import override_texts
 from training_hub.config.twice import changed
 from training_hub.errors import ConfigError, fault
@@ -28,6 +28,7 @@ def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = (
     if not directory.exists():
         way = "type its command again with resume=auto" if RunDir(path).exists() else "give the folder of a sweep"
         raise ConfigError(f"resume {path}: {'a run, no sweep' if RunDir(path).exists() else 'no sweep there'}; {way}")
+    vouched.heed_sweep(directory, f"resume {path}", vouched.is_trusted(further))
     began = directory.read()
     if not Path(began["folder"]).is_dir():
         raise ConfigError(fault("resume", path, f"{began['folder']}, where it was begun, is gone", "make it again"))
@@ -36,6 +37,10 @@ def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = (
     own = [str(directory.conf)] if directory.conf.is_dir() else began.get("config_dirs") or []
     folders = [*map(os.path.abspath, config_dirs), *own]
     os.chdir(began["folder"])
-    kept = [text for text in began["overrides"] if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN]
+    kept = [
+        text
+        for text in vouched.without_word(began["overrides"])
+        if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN
+    ]
     here = override_texts({"output_dir": str(directory.path)}, set())
     return [*changed(kept, further, catalogue.names() | aliases(SweepParams)), *here, "resume=must"], folders

@@ -20,7 +20,7 @@ from training_hub.errors import ConfigError, fault, merged
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, outcome
 
-_NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "strict", "launcher")
+_NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "strict", "trust", "launcher")
 _BETWEEN_COLLECTIONS = 50
 _LONGEST_NAME = 100  # characters; a path may have many such parts
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from training_hub import vouched
 from training_hub.config.preflight import model_faults
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
@@ -38,6 +39,7 @@ class Written(Checked):
     )
     overwrite: bool = param("replace a model in output_dir", default=False)
     trust_remote_code: bool = param("run Python code that comes with the model", default=False)
+    trust: bool = param("let the run's files decide what is executed, though they are not your own", default=False)
 
 
 class ExportSettings(Written):
@@ -77,6 +79,7 @@ def export(typed: Sequence[str]) -> int:
     """Write a run's result, or a checkpoint, as a plain model. Everything wrong is a ConfigError."""
     [name], settings = words.read("export", typed, ExportSettings, WORDS["export"])
     source = find(name)
+    _heed("export", name, source, settings)
     _refuse(_source_faults(name, source))
     base = settings.model_path or (_base_of(source) if source.is_adapter else None)
     faults = _output_faults(settings, [source.folder, *([Path(base)] if base else [])])
@@ -93,12 +96,20 @@ def interpolate(typed: Sequence[str]) -> int:
     """Write a mixture of two checkpoints of one model. Everything wrong is a ConfigError."""
     names, settings = words.read("interpolate", typed, InterpolateSettings, WORDS["interpolate"])
     sources = [find(name) for name in names]
+    for name, source in zip(names, sources, strict=True):
+        _heed("interpolate", name, source, settings)
     named = list(zip(names, sources, strict=True))
     faults = [text for name, source in named for text in _source_faults(name, source)]
     faults += [f"{name}: an adapter is no whole model; export it first" for name, source in named if source.is_adapter]
     faults += _output_faults(settings, [source.folder for source in sources])
     _refuse(faults or _machine_faults(settings, sources[0], sources[0].folder))
     return _ask(settings, sources[0], other=str(sources[1].folder), weight=settings.weight)
+
+
+def _heed(verb: str, name: str, source: Source, settings: Written) -> None:
+    """ConfigError for a checkpoint in the folder of a run that is not the user's own, and not trusted either."""
+    if source.run:
+        vouched.heed_run(source.run, f"{verb} {name}", settings.trust)
 
 
 def find(name: str) -> Source:

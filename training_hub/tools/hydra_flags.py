@@ -23,6 +23,8 @@ def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], fol
     if names & {"--cfg", "-c"}:
         _check_names(overrides, folders)
         _check_package(flags, overrides, folders)
+    elif names & {"--info", "-i"}:
+        train.composed(overrides, folders)  # refuses what a file alone would have run
     if names & {"-sc", "--shell-completion"}:
         _hide_verb()
     elif overrides:

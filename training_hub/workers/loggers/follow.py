@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from training_hub.installed import trust
 from training_hub.installed.locate import CLIENT, find_class
 from training_hub.redaction import redacted
 from training_hub.run import RunDir, write_atomically
@@ -130,6 +131,8 @@ def main(run_dir: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the training, which ends first
         signal.signal(number, signal.SIG_IGN)
     known, end = facts(RunDir(run_dir)), End()
+    if known.run.is_own():
+        trust.allow_config(known.config)
     nodes = {name: node for name, node in known.config["logger"].items() if node["worker"]}
     threads = [threading.Thread(target=Follower(*each, known, end).run, daemon=True) for each in nodes.items()]
     for thread in threads:

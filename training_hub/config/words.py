@@ -1,0 +1,158 @@
+"""What the files of a composition would have run, and whether somebody's word allows it.
+
+A file of settings may come from anywhere. What it says is data, but for a few settings that make the program execute
+something. These count where the user typed them, or typed `trust=true`, which vouches for all files of the command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from training_hub.config.sources import Said
+from training_hub.config.typed import Typed, parse
+from training_hub.errors import ConfigError, fault
+from training_hub.installed import trust
+
+PYTHON = "backend.python"
+_WAY = "type it, or add trust=true if you trust the file"
+_CODE_OF_MODELS = ("${trust_remote_code}", "${model.trust_remote_code}", False, None)
+_OF_HYDRA = ("_target_", "()", "class", "searchpath")  # that Hydra, or Python's logging, calls or imports
+# Options of sbatch that say where and when a job runs, and nothing of what.
+_HARMLESS = {
+    "begin", "comment", "constraint", "contiguous", "core_spec", "cores_per_socket", "deadline", "dependency",
+    "exclude", "exclusive", "gpu_bind", "gpu_freq", "gpus", "gpus_per_task", "gres", "hint", "hold", "licenses",
+    "mail_type", "mem_per_cpu", "mem_per_gpu", "nice", "nodelist", "overcommit", "oversubscribe", "power", "priority",
+    "qos", "reservation", "sockets_per_node", "spread_job", "switches", "threads_per_core", "time_min", "tmp",
+    "use_min_nodes", "wckey",
+}  # fmt: skip
+
+
+def heed(cfg: DictConfig, said: Sequence[Said], typed: Typed) -> None:
+    """Allow what was typed. ConfigError for what a file alone would have run."""
+    for python in _typed_python(typed):
+        trust.allow(pythons=[python])
+    if is_trusting(typed):
+        _allow_all(cfg)
+        return
+    faults = [
+        fault(each.key, each.value, f"not run on the word of {each.name}.yaml alone", _WAY)
+        for each in {each.key: each for each in said}.values()
+        if runs(each.key, each.value) and each.key not in typed
+    ]
+    faults += [
+        fault("trust", each.value, f"counts only where it is typed, and {each.name}.yaml says it", "drop it there")
+        for each in said
+        if each.key == "trust"
+    ]
+    faults += _workers(cfg)
+    if faults:
+        raise ConfigError(*dict.fromkeys(faults))
+
+
+def is_trusting(typed: Typed) -> bool:
+    """Whether the user typed trust=true."""
+    return "trust" in typed and parse(f"x={typed.values['trust']}").value() is True
+
+
+def is_word(key: str) -> bool:
+    """Whether typing a setting may decide what is executed."""
+    return key in ("trust", "backend.worker") or runs(key, "any/value")
+
+
+def runs(key: str, value: Any) -> bool:
+    """Whether a setting makes the program, or a library, execute something that it names."""
+    first, _, rest = key.partition(".")
+    last = key.rpartition(".")[2]
+    if first == "hydra":
+        return last in _OF_HYDRA
+    if last == "trust_remote_code":
+        return value not in _CODE_OF_MODELS
+    if last == "attn_implementation":  # a kernel from the hub
+        return "/" in str(value)
+    if key == PYTHON:
+        return bool(value) and not _is_known_python(str(value))
+    if rest.startswith("sbatch") and first == "launcher":
+        option = rest.removeprefix("sbatch").removeprefix(".").replace("-", "_")
+        return bool(value) and not isinstance(value, dict) and option not in _HARMLESS
+    return key in ("launcher.setup", "launcher.srun") and bool(value)
+
+
+def would_run(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[str]:
+    """What a run folder's files name that is executed, as it would be typed."""
+    for name in ("python", "worker"):
+        if value := (config.get("backend") or {}).get(name):
+            yield f"backend.{name}={value}"
+    for group, key in (("logger", "worker"), ("callbacks", "_target_")):
+        for name, node in (config.get(group) or {}).items():
+            if isinstance(node, Mapping) and node.get(key):
+                yield f"{group}.{name}.{key}={node[key]}"
+    for key, value in (*_leaves(config), *((key.lstrip("+"), value) for key, _, value in map(_parts, overrides))):
+        if key != PYTHON and runs(key, value):
+            yield f"{key}={value}"
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    return str(text).partition("=")
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _typed_python(typed: Typed) -> Iterator[str]:
+    """The interpreter that was typed, as the config will have it; what stands in a file is not resolved for it."""
+    if PYTHON in typed:
+        value = parse(f"x={typed.values[PYTHON]}").value()
+        with suppress(OmegaConfBaseException, TypeError):
+            text = str(OmegaConf.create({"x": value}).x)
+            yield os.path.expanduser(text)  # noqa: PTH111  Path refuses the home of a user who does not exist
+
+
+def _is_known_python(text: str) -> bool:
+    if text.startswith("${own_python:") and text.count("${") <= 2 and text.endswith("}"):
+        return True  # gives nothing but environments of `env create`
+    return trust.may_run(os.path.expanduser(text))  # noqa: PTH111
+
+
+def _workers(cfg: DictConfig) -> Iterator[str]:
+    """What a worker imports, from code that nobody vouches for: named before a worker is started."""
+    for path, key in _code(cfg):
+        target = _value(cfg, f"{path}.{key}") if key == "worker" else ""
+        if target and (text := trust.worker_refusal(target, f"{path}.{key}")):
+            yield text
+
+
+def _allow_all(cfg: DictConfig) -> None:
+    """Vouch for the code and the interpreter that a composition names."""
+    names = [_value(cfg, f"{path}.{key}") for path, key in _code(cfg)]
+    python = _value(cfg, PYTHON)
+    trust.allow({name.partition(".")[0] for name in names if name}, [python] if python else [])
+
+
+def _code(cfg: DictConfig) -> Iterator[tuple[str, str]]:
+    """The nodes that name code of a choice's, and the keys that do so."""
+    for group in ("algorithm", "backend", "launcher", "adapter"):
+        yield group, "_target_"
+    yield "backend", "worker"
+    for group in ("logger", "callbacks"):
+        for name in cfg.get(group) or ():
+            yield f"{group}.{name}", "_target_"
+            yield f"{group}.{name}", "worker"
+
+
+def _value(cfg: DictConfig, path: str) -> str:
+    """A setting as text; "" for none, and where it has no value yet."""
+    with suppress(OmegaConfBaseException, ConfigError):
+        value = OmegaConf.select(cfg, path)
+        return "" if value is None else str(value)
+    return ""
