@@ -34,7 +34,7 @@ def heed_run(run: RunDir, said: str, trusted: bool) -> None:
 def heed_sweep(sweep: SweepDir, said: str, trusted: bool) -> None:
     """The same for the folder of a sweep."""
     if not trusted and not sweep.is_own():
-        raise ConfigError(_refusal(said, [str(text) for text in sweep.read().get("overrides") or ()]))
+        raise ConfigError(_refusal(said, list(would_run({}, sweep.read().get("overrides") or ()))))
     trust.allow(folders=[str(sweep.conf)])
 
 

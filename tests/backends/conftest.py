@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.conftest import conversation, tiny  # noqa: F401  a fixture
+from training_hub.installed import trust
 from training_hub.run import RunDir
 
 HERE = Path(__file__).parent
@@ -107,4 +108,5 @@ def unsloth_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [site] = folder.glob("lib/python*/site-packages")
     others = [path for path in sys.path if path.endswith("site-packages")]
     (site / "beside.pth").write_text("\n".join([str(UNSLOTH), *others]))
+    trust.allow(pythons=[str(folder / "bin" / "python")])
     return folder / "bin" / "python"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.conftest import conversation
+from training_hub.installed import trust
 from training_hub.installed.interpreter import look_at, running
 from training_hub.run import RunDir
 
@@ -48,6 +49,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def python(other: Path) -> str:
+    trust.allow(pythons=[str(other / "bin" / "python")])
     return str(other / "bin" / "python")
 
 

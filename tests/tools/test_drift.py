@@ -14,6 +14,7 @@ from training_hub.cli import main
 from training_hub.config.choices import options
 from training_hub.config.groups import CONF
 from training_hub.config.tested import recorded
+from training_hub.installed import trust
 from training_hub.tools.drift import compared, drift, other_versions, record
 
 
@@ -61,6 +62,7 @@ def mini_trainer(tmp_path: Path) -> tuple[str, Path]:
     (site / "rhai_innovation_mini_trainer-0.9.7.dist-info" / "METADATA").write_text("Version: 0.9.7\n")
     (site / "mini_trainer").mkdir()
     (site / "mini_trainer" / "__init__.py").write_text("")
+    trust.allow(pythons=[str(tmp_path / "env" / "bin" / "python")])
     return str(tmp_path / "env" / "bin" / "python"), site / "mini_trainer" / "train.py"
 
 
@@ -134,6 +136,7 @@ def test_an_older_version_of_a_real_library_is_compared(tmp_path: Path) -> None:
         check=True,
     )
     python = str(tmp_path / "env" / "bin" / "python")
+    trust.allow(pythons=[python])
     assert "rhai-innovation-mini-trainer 0.8.0, tested with 0.9.0" in other_versions("mini-trainer", python)
     found = {each.name: (each.what, each.owned) for each in drift("mini-trainer", python)}
     assert found["validation_data_path"] == ("gone", True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from training_hub.cli import main
+from training_hub.run import RunDir
 
 ADAPTER = {"peft_type": "LORA", "base_model_name_or_path": "model"}
 
@@ -27,7 +28,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for place in ("run", "bare"):
         write(f"{place}/manifest.json", '{"status": "completed"}')
         write(f"{place}/overrides.yaml", "[]")
-        write(f"{place}/config.yaml", "model_path: model\nbackend: {python: null}\n")
+        config = "model_path: model\nbackend: {python: null}\n"
+        write(f"{place}/config.yaml", config)
+        RunDir(place).seal({"config.yaml": config, "overrides.yaml": "[]", "folder": "None"})  # as the front does
     return tmp_path
 
 
@@ -53,7 +56,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "a parameter of training": (
         "export model output_dir=out lr=1",
         [
-            "lr=1: no such setting; choose from output_dir, dtype, overwrite, trust_remote_code, model_path",
+            "lr=1: no such setting; choose from output_dir, dtype, overwrite, trust_remote_code, trust, model_path",
         ],
     ),
     "an unknown dtype": (

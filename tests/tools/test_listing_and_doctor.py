@@ -11,6 +11,7 @@ import pytest
 
 from training_hub.cli import main
 from training_hub.config import choices
+from training_hub.installed import trust
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.registry import AlgorithmRegistry
@@ -59,6 +60,7 @@ def test_what_is_not_installed_is_named_with_what_is() -> None:
 
 
 def test_another_interpreters_packages_are_not_mistaken_for_our_own(bare: str) -> None:
+    trust.allow(pythons=[bare])
     assert missing_requirements(["hydra-core>=1"], sys.executable) == []
     assert missing_requirements(["hydra-core>=1"], bare) == ["hydra-core>=1"]
 

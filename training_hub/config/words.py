@@ -18,8 +18,10 @@ from training_hub.config.sources import Said
 from training_hub.config.typed import Typed, parse
 from training_hub.errors import ConfigError, fault
 from training_hub.installed import trust
+from training_hub.installed.locate import CALLBACK, find_class
 
 PYTHON = "backend.python"
+_CALLBACKS = ("training_hub", "training_hub.callbacks")
 _WAY = "type it, or add trust=true if you trust the file"
 _CODE_OF_MODELS = ("${trust_remote_code}", "${model.trust_remote_code}", False, None)
 _OF_HYDRA = ("_target_", "()", "class", "searchpath")  # that Hydra, or Python's logging, calls or imports
@@ -50,7 +52,7 @@ def heed(cfg: DictConfig, said: Sequence[Said], typed: Typed) -> None:
         for each in said
         if each.key == "trust"
     ]
-    faults += _workers(cfg)
+    faults += [*_workers(cfg), *_callbacks(cfg)]
     if faults:
         raise ConfigError(*dict.fromkeys(faults))
 
@@ -92,13 +94,11 @@ def would_run(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[s
         for name, node in (config.get(group) or {}).items():
             if isinstance(node, Mapping) and node.get(key):
                 yield f"{group}.{name}.{key}={node[key]}"
-    for key, value in (*_leaves(config), *((key.lstrip("+"), value) for key, _, value in map(_parts, overrides))):
-        if key != PYTHON and runs(key, value):
-            yield f"{key}={value}"
-
-
-def _parts(text: str) -> tuple[str, str, str]:
-    return str(text).partition("=")
+    yield from (f"{key}={value}" for key, value in _leaves(config) if key != PYTHON and runs(key, value))
+    for text in map(str, overrides):
+        key, _, value = text.lstrip("+").partition("=")
+        if runs(key, value) or key.rpartition(".")[2] in ("worker", "_target_"):
+            yield text.lstrip("+")
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -130,6 +130,23 @@ def _workers(cfg: DictConfig) -> Iterator[str]:
         target = _value(cfg, f"{path}.{key}") if key == "worker" else ""
         if target and (text := trust.worker_refusal(target, f"{path}.{key}")):
             yield text
+
+
+def _callbacks(cfg: DictConfig) -> Iterator[str]:
+    """Callbacks of this package that are none; those of others are the worker's to import."""
+    for path, _ in (each for each in _code(cfg) if each[0].startswith("callbacks.") and each[1] == "_target_"):
+        target = _value(cfg, f"{path}._target_")
+        if f"{target}.".startswith(f"{trust.OWN}."):
+            try:
+                _own_callback(target, f"{path}._target_")
+            except ConfigError as error:
+                yield from error.faults
+
+
+def _own_callback(target: str, key: str) -> None:
+    if target.rpartition(".")[0] not in _CALLBACKS:  # importing any other module would only take time
+        raise ConfigError(fault(key, target, "no callback of this package", "drop it"))
+    find_class(target, CALLBACK, key=key)
 
 
 def _allow_all(cfg: DictConfig) -> None:

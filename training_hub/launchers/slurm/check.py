@@ -38,7 +38,7 @@ def check(node: Mapping[str, Any]) -> list[str]:
         return [fault("launcher", "slurm", f"not installed: {enumerate_names(missing)}", "pip install 'submitit<2'")]
     try:
         faults = [*_options(node["sbatch"]), *_words(node["srun"]), *_size(node, tuple(_partitions()))]
-        faults += [*_time(node), *_folder(str(node["folder"]))]
+        faults += [*_time(node), *_folder(str(node["folder"])), *_lines(node)]
     except cluster.ClusterError as error:
         return [fault("launcher", "slurm", f"SLURM does not answer: {error}", "ask its administrator")]
     return faults or _refusal(json.dumps({**node, "folder": "/"}))
@@ -102,6 +102,17 @@ def _size(node: Mapping[str, Any], partitions: tuple[cluster.Partition, ...]) ->
     for key, (number, what) in most.items():
         if chosen and node[key] and node[key] > number:
             yield fault(key, node[key], f"{where} has {number:g} {what}", f"at most {number:g}")
+
+
+def _lines(node: Mapping[str, Any]) -> Iterator[str]:
+    """Values that would end their line of the job's script, and begin one of shell."""
+    for key in ("job_name", "partition", "account"):
+        if set(str(node[key])) & set("\n\r"):
+            yield fault(f"launcher.{key}", repr(node[key]), "a job's script takes one line for it", "drop the rest")
+    for name, value in node["sbatch"].items():
+        if set(f"{name}{value}") & set("\n\r"):
+            rule = "a job's script takes one line for it"
+            yield fault(f"launcher.sbatch.{name}", repr(value), rule, "drop the rest")
 
 
 def _folder(folder: str) -> Iterator[str]:
