@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if debug:
             traceback.print_exc()
-        print(unexpected.said_of(error, words), file=sys.stderr)
+        print(unexpected.said_of(error, ["training_hub", *words]), file=sys.stderr)
         return unexpected.EXIT_STATUS
 
 

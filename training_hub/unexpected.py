@@ -1,4 +1,4 @@
-"""What nobody foresaw, on the command line: one line, and the traceback in a file of the user's own."""
+"""What nobody foresaw, in a command or a process of a tool: one line, and the traceback in a file of the user's own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,33 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from training_hub.errors import printable
+from training_hub.errors import HubError, printable
 from training_hub.redaction import redacted
 from training_hub.user import home
 
 EXIT_STATUS = 70
 _LONGEST = 200
+
+
+def status_of(work: Callable[[], object]) -> int:
+    """Do the work of a process; its exit status. What goes wrong is said on standard error: 130 after Ctrl-C."""
+    try:
+        work()
+    except HubError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("TRAINING_HUB_DEBUG", "0") not in ("", "0"):
+            traceback.print_exc()
+        print(said_of(error, sys.orig_argv[1:]), file=sys.stderr)
+        return EXIT_STATUS
+    return 0
 
 
 def said_of(error: BaseException, words: Sequence[str]) -> str:
@@ -34,11 +51,10 @@ def _named(error: BaseException) -> str:
 
 
 def _report(error: BaseException, words: Sequence[str]) -> str:
-    from training_hub import __version__
-
     told = "".join(traceback.format_exception(error))
-    machine = f"training_hub {__version__}, Python {sys.version.split()[0]}, {platform.platform()}"
-    return redacted(f"{machine}\n$ training_hub {shlex.join(words)}\n\n{told}")
+    version = sys.modules[str(__package__)].__version__
+    machine = f"training_hub {version}, Python {sys.version.split()[0]}, {platform.platform()}"
+    return redacted(f"{machine}\n$ {shlex.join(words)}\n\n{told}")
 
 
 def _written(text: str) -> Path | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any
 
 from training_hub import telemetry, user
 from training_hub.data import notes
-from training_hub.errors import HubError
+from training_hub.errors import HubError, printable
 from training_hub.installed import trust
 from training_hub.installed.locate import find_function
 from training_hub.machine.processes import end_with
@@ -29,6 +30,10 @@ from training_hub.workers.loggers.beside import Loggers
 from training_hub.workers.script.process import machine
 
 EXIT_INTERRUPTED = 75
+_PICKLED = (
+    "a pickled file, of the model or of the checkpoint, holds more than tensors: reading it would run its code, so "
+    "it is not read; start from a model in safetensors, or from another checkpoint"
+)
 
 
 def main(run_dir: str, *command: str) -> int:
@@ -47,10 +52,10 @@ def main(run_dir: str, *command: str) -> int:
     try:
         outcome = find_function(str(config["backend"]["worker"]), 2 + len(command))(run, config, *command)
     except Exception as error:
-        print(redacted(traceback.format_exc()), end="", file=sys.stderr, flush=True)
+        said = _PICKLED if _is_pickle(error) else redacted(traceback.format_exc())
+        print(said.rstrip(), file=sys.stderr, flush=True)
         exit_status = error.exit_status if isinstance(error, HubError) else 1
-        lines = str(error).strip().splitlines() or [""]
-        message = str(error) if isinstance(error, HubError) else redacted(f"{type(error).__name__}: {lines[0]}")
+        message = str(error) if isinstance(error, HubError) else _line(error)
         failed = TrainResult("failed", str(run.path), duration_s=time.monotonic() - started, error=message)
         # torchrun's own status would be 1 whatever ours is
         _write(run, command, failed, loggers, exit_status=exit_status)
@@ -70,6 +75,19 @@ def main(run_dir: str, *command: str) -> int:
     _write(run, command, result, loggers)
     # torchrun would take the status for a failure, and end the processes that still save.
     return EXIT_INTERRUPTED if status == "interrupted" and not one_of_several else 0
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, as one line of result.json; the traceback is in the run's log."""
+    lines = str(error).strip().splitlines() or [""]
+    return _PICKLED if _is_pickle(error) else printable(redacted(f"{type(error).__name__}: {lines[0]}"))
+
+
+def _is_pickle(error: BaseException | None) -> bool:
+    """Whether torch refused to run what a file holds; its own message says how to run it all the same."""
+    return error is not None and (
+        isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error) or _is_pickle(error.__cause__)
+    )
 
 
 def _is_first(command: Sequence[str]) -> bool:

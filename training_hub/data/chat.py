@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from training_hub.data.limited import TooLong, limited
 from training_hub.data.marks import Marker, Message, Places, take_out
 from training_hub.data.said import missing
 from training_hub.data.skeleton import Skeleton, Span, plain_words
@@ -25,6 +25,8 @@ from training_hub.data.turns import TemplateRefuses, Turn, Turns, common_length
 
 __all__ = ["ChatTemplate", "Ending", "Found", "Message", "TemplateRefuses"]
 
+_RENDERING_S = 30  # most that a row may take
+_LONGEST = 50_000_000  # characters of a row
 _RENDER: Any = render_jinja_template  # whose annotation is not what it returns
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _NO_END = "the chat template writes no token at the end of the assistant's turns"
@@ -123,16 +125,21 @@ class ChatTemplate:
         """The text, and with track=True the spans that the template marks."""
         known = [{key: value for key, value in message.items() if value is not None} for message in messages]
         try:
-            texts, spans = _RENDER(
-                [known],
-                tools=tools,
-                chat_template=self.source,
-                return_assistant_tokens_mask=track,
-                add_generation_prompt=prompt,
-                **self.variables | variables,
-            )
-        except (TemplateError, TypeError, ValueError, KeyError) as error:
-            raise TemplateRefuses(f"the chat template refuses this row: {error}") from error
+            with limited(_RENDERING_S):
+                texts, spans = _RENDER(
+                    [known],
+                    tools=tools,
+                    chat_template=self.source,
+                    return_assistant_tokens_mask=track,
+                    add_generation_prompt=prompt,
+                    **self.variables | variables,
+                )
+        except TooLong:
+            raise TemplateRefuses(f"the chat template takes more than {_RENDERING_S} s for this row") from None
+        except Exception as error:  # a template is a program: it divides by zero, nests without end, fills the memory
+            raise TemplateRefuses(f"the chat template refuses this row: {_first_line(error)}") from error
+        if len(texts[0]) > _LONGEST:
+            raise TemplateRefuses(f"the chat template writes {len(texts[0]):,} characters for this row")
         return texts[0], spans[0] if track else []
 
     def _places(self, messages: Sequence[Message], tools: Any) -> Places:
@@ -231,6 +238,10 @@ class ChatTemplate:
             if number + 1 == len(messages):
                 self._judge_last(found, self._turns.specials(said)[-1:], text[found.spans[-1][1] :])
         return found
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 def _is_marked(number: int, places: Places, spans: Sequence[Span]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from training_hub.data.formats import columns_of, format_of, is_conversation, recognise, row_fault
 from training_hub.data.read import EXTENSIONS, Malformed, is_hub_id, read_rows, unit_of
+from training_hub.data.saved import torn
 from training_hub.errors import enumerate_names, fault
 
 __all__ = ["Inspection", "Unfit", "check", "recognise", "summarise", "summarise_refusals"]
@@ -47,10 +48,22 @@ def setting_faults(data: Mapping[str, Any]) -> list[str]:
         faults.append(fault("data.block_size", data["block_size"], rule))
     if data["chat_template"] is not None and not Path(data["chat_template"]).is_file():
         faults.append(fault("data.chat_template", data["chat_template"], "no such file"))
+    elif data["chat_template"] is not None and (why := _unreadable(Path(data["chat_template"]))):
+        faults.append(fault("data.chat_template", data["chat_template"], why))
     if taken := sorted(_TAKEN & set(data["chat_template_kwargs"])):
         rule = f"{enumerate_names(taken)} cannot be set: what is rendered is in the rows"
         faults.append(fault("data.chat_template_kwargs", data["chat_template_kwargs"], rule))
     return faults
+
+
+def _unreadable(file: Path) -> str | None:
+    """Why a file is no text, None where it is."""
+    try:
+        return None if file.read_text("utf-8").strip() else "the file is empty"
+    except UnicodeDecodeError:
+        return "not valid UTF-8"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def renders(data: Mapping[str, Any]) -> bool:
@@ -68,8 +81,7 @@ def _check_source(name: str, path: str, data: Mapping[str, Any]) -> list[str]:
     if not place.exists():
         return [] if is_hub_id(path) else [fault(name, path, "no such file or folder")]
     if place.is_dir():
-        saved = any((place / mark).exists() for mark in ("dataset_info.json", "dataset_dict.json"))
-        return [] if saved else [fault(name, path, "not a dataset folder", "give a file, or a folder of save_to_disk")]
+        return [fault(name, path, rule, "give a file, or a folder of save_to_disk")] if (rule := torn(place)) else []
     if place.suffix not in EXTENSIONS:
         return [fault(name, path, f"unknown kind of file; the known are {enumerate_names(EXTENSIONS)}")]
     if place.stat().st_size == 0:

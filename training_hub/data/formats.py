@@ -14,6 +14,7 @@ Row = Mapping[str, Any]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function", "ipython")
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
+_LARGEST_ID = 2**31 - 1  # ids are kept as int32
 SHAPES = {  # the columns that a row must have
     "messages": ("messages",),
     "preference": ("prompt", "chosen", "rejected"),
@@ -106,8 +107,13 @@ def _tools(row: Row) -> str | None:
     tools = decoded(row.get("tools"))
     if tools in (None, ""):
         return None
-    listed = isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)
+    listed = isinstance(tools, list) and all(map(_is_tool, tools))
     return None if listed else '"tools" is not a list of tool descriptions'
+
+
+def _is_tool(tool: Any) -> bool:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name", ""), str)
 
 
 def _conversation(messages: Any, column: str, needs_assistant: bool) -> str | None:
@@ -131,6 +137,8 @@ def _message(message: Any) -> str | None:
         return '"role" is missing' if role is None else f"role {role!r} is none of {', '.join(ROLES)}"
     if wrong := _tool_calls(message.get("tool_calls")):
         return wrong
+    if unsaid := next((key for key in REASONING_KEYS if not isinstance(message.get(key), str | None)), None):
+        return f'"{unsaid}" is not text'
     content = message.get("content")
     if content is None:
         return None if role == "assistant" and says(message) else '"content" is missing'
@@ -201,7 +209,9 @@ def _tokens(row: Row, data: Mapping[str, Any]) -> str | None:
         return f'"input_ids" has {len(ids)} entries and "labels" {len(labels)}'
     if any(label not in (-100, token) for token, label in zip(ids, labels, strict=True)):
         return "a label is neither -100 nor the token id at its place (labels are not shifted)"
-    return '"input_ids" holds a negative id' if min(ids) < 0 else None
+    if min(ids) < 0:
+        return '"input_ids" holds a negative id'
+    return f'"input_ids" holds an id beyond {_LARGEST_ID:,}' if max(ids) > _LARGEST_ID else None
 
 
 _CHECKS: dict[str, Callable[[Row, Mapping[str, Any]], str | None]] = {

@@ -126,7 +126,7 @@ def make_encoder(tokenizer: Any, data: Mapping[str, Any]) -> Encoder:
 
 def _template(tokenizer: Any, data: Mapping[str, Any]) -> ChatTemplate | None:
     chosen = data["chat_template"]
-    source = Path(chosen).read_text() if chosen else getattr(tokenizer, "chat_template", None)
+    source = Path(chosen).read_text("utf-8") if chosen else getattr(tokenizer, "chat_template", None)
     if isinstance(source, dict):
         source = source.get("default")
     if not source:

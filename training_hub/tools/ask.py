@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training_hub import telemetry, user
+from training_hub import telemetry, unexpected, user
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.installed.interpreter import running
 
@@ -40,6 +40,8 @@ def answer(module: str, request: Sequence[Any] | Mapping[str, Any], python: str 
             raise
     if asked.returncode == ConfigError.exit_status:
         raise ConfigError(*said.strip().splitlines()[-1:])
+    if asked.returncode == unexpected.EXIT_STATUS:
+        raise RunFailed("".join(said.strip().splitlines()[-1:]), unexpected.EXIT_STATUS)
     if asked.returncode:
         raise RunFailed(f"{module}: failed\n" + "\n".join(said.strip().splitlines()[-12:]))
     return json.loads(printed)

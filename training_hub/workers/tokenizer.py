@@ -25,7 +25,7 @@ def load(model: Mapping[str, Any], chat_template: str | None = None) -> Any:
         rule = f"its tokenizer does not load: {first_line(error)}"
         raise ConfigError(fault("model_path", model["path"], rule, WAY_OUT)) from error
     if chat_template:
-        tokenizer.chat_template = Path(chat_template).read_text()
+        tokenizer.chat_template = Path(chat_template).read_text("utf-8")
     tokenizer.ends_generation = ends_generation(model)
     return tokenizer
 

@@ -14,20 +14,20 @@ from training_hub.data.notes import warnings
 from training_hub.data.prepare import prepare
 from training_hub.data.rows import PreferenceRows, TokenRows
 from training_hub.data.show import histogram, render
-from training_hub.errors import HubError
+from training_hub.unexpected import status_of
 from training_hub.workers.tokenizer import load as load_tokenizer
 
 
 def main() -> int:
-    """Show; returns 0, or 2 where the data is wrong."""
+    """Show; returns 0, or 2 where the data is wrong; 70 for a bug."""
+    return status_of(_show_all)
+
+
+def _show_all() -> None:
     request = json.load(sys.stdin)
     model, data = request["model"], request["data"]
-    try:
-        tokenizer = load_tokenizer(model, data["chat_template"])
-        prepared = prepare(tokenizer, data)
-    except HubError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
+    tokenizer = load_tokenizer(model, data["chat_template"])
+    prepared = prepare(tokenizer, data)
     console = Console(highlight=False, soft_wrap=True)
     for text in warnings(prepared.report):
         console.print(f"warning: {text}", markup=False)
@@ -37,7 +37,6 @@ def main() -> int:
     if request["plot"]:
         draw(prepared.train, Path(request["plot"]))
         console.print(f"\nlengths drawn to {request['plot']}", markup=False)
-    return 0
 
 
 def show(

@@ -36,7 +36,10 @@ def load(node: Mapping[str, Any], **how: Any) -> PreTrainedModel:
     path, told = node["path"], {"output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(path, **told, **how, **where(node))
-    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+    except UnpicklingError:
+        rule = "its weights are pickled, and hold more than tensors: reading them would run their code"
+        raise ConfigError(fault("model_path", node["path"], rule, "give a model in safetensors")) from None
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         if "allocate" in str(error):  # memory
             raise
         raise ConfigError(fault("model_path", path, f"does not load: {_cause(error)}", WAY_OUT)) from error

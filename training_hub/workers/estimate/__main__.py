@@ -6,23 +6,20 @@ import contextlib
 import json
 import sys
 
-from training_hub.errors import HubError
+from training_hub.unexpected import status_of
 
 
 def main() -> int:
-    """Go through a step of each config; returns 0, 2 where one does not fit the files; 130 after Ctrl-C."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # libraries may print
-            from training_hub.workers.estimate import memory  # seconds, in which Ctrl-C may come
+    """Go through a step of each config; returns 0; 2 where one does not fit the files; 130 after Ctrl-C; 70: a bug."""
+    return status_of(_answer)
 
-            found = [memory.held(config) for config in json.load(sys.stdin)]
-    except HubError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 130
+
+def _answer() -> None:
+    with contextlib.redirect_stdout(sys.stderr):  # libraries may print
+        from training_hub.workers.estimate import memory  # seconds, in which Ctrl-C may come
+
+        found = [memory.held(config) for config in json.load(sys.stdin)]
     print(json.dumps(found))
-    return 0
 
 
 if __name__ == "__main__":
