@@ -219,6 +219,11 @@ def test_a_column_can_be_named(node: Make) -> None:
         ({"block_size": 64}, GOOD),
         ({"chat_template": __file__}, {"input_ids": [1], "labels": [1]}),
         ({"train_on": ["user"]}, {"document": "x"}),
+        ({"plain_text": True}, GOOD),
+        ({"plain_text": True}, {"document": "x"}),
+        ({"end_of_turn": "template"}, {"input_ids": [1], "labels": [1]}),
+        ({"unrenderable": "drop"}, {"document": "x"}),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, {"document": "x"}),
     ],
 )
 def test_a_setting_that_the_format_has_no_use_for_is_named(node: Make, setting: dict[str, Any], row: Any) -> None:

@@ -248,3 +248,14 @@ def test_a_bar_on_80_columns_is_one_line(run: RunDir) -> None:
     shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", on_a_terminal(code, str(run.path), columns=80))
     last = shown.strip().split("\r")[-1]
     assert re.fullmatch(r"training \S+ 10/10 loss 2.0000  eval loss 2.5000 0:00:0\d 0:00 left", last), last
+
+
+def test_what_is_to_be_said_about_the_data_is_said_once(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    part = {"path": "rows.jsonl", "rows_read": 4, "notes": {"something": 3}}
+    with Progress(run) as progress:
+        run.update_manifest(data={"train": {"path": "rows.jsonl"}})  # what is known before the rows are read
+        progress.tick()
+        run.update_manifest(data={"train": part, "eval": None})
+        progress.tick()
+        progress.tick()
+    assert capsys.readouterr().out == "warning: data_path=rows.jsonl: 3 of 4 rows: something\n"

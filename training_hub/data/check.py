@@ -19,6 +19,10 @@ __all__ = ["Inspection", "Unfit", "check", "recognise", "summarise", "summarise_
 
 MAX_ROWS = 200_000  # a few seconds; the worker looks at the rest
 _SHOWN_FAULTS = 3
+# What counts only where a chat template writes the rows, and the value that asks for nothing.
+_OF_TEMPLATES: dict[str, Any] = {
+    "chat_template_kwargs": {}, "end_of_turn": "auto", "unrenderable": "error", "plain_text": False,
+}  # fmt: skip
 # What the worker itself hands to the renderer.
 _TAKEN = {
     "messages", "conversations", "tools", "documents", "chat_template", "add_generation_prompt",
@@ -157,6 +161,8 @@ class Inspection:
                 return fault(f"data.{own}_column", column, f"the rows have the format {form}", "drop it")
         if form == "tokens" and data["chat_template"] is not None:
             return fault("data.chat_template", data["chat_template"], "the rows are tokens already", "drop it")
+        if unused := next((name for name in _of_no_use(form) if data[name] != _OF_TEMPLATES[name]), None):
+            return fault(f"data.{unused}", data[unused], f"not used by rows of the format {form}", "drop it")
         masked_already = form in ("document", "tokens", "preference")
         if masked_already and data["train_on"] not in ("assistant", ["assistant"]):
             return fault("data.train_on", data["train_on"], f"rows of the format {form} say themselves what is trained")
@@ -172,6 +178,13 @@ class Inspection:
             return self._say("the file has no rows")
         way_out = "" if self.form else f"the known formats are {enumerate_names(self.data['accepts'])}"
         return summarise(self.name, self.path, self.wrong, self.total, way_out)
+
+
+def _of_no_use(form: str) -> list[str]:
+    """Settings of templates that rows of a format have no use for."""
+    if form in ("document", "tokens"):
+        return list(_OF_TEMPLATES)
+    return ["plain_text"] if form == "messages" else []
 
 
 def _way_out(form: str) -> str:

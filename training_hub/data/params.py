@@ -31,7 +31,7 @@ class DataParams(Checked):
         "write rows of text (prompt and completion, alpaca, preferences of text) as they are, although the model has a "
         "chat template; else each is a user's turn and the assistant's answer"
     )
-    end_of_turn: Text = param(
+    end_of_turn: Column = param(
         "the token that ends the assistant's last turn. auto: what the chat template writes, and where it writes none, "
         "the tokenizer's or generation config's end token is added and trained; template: only what it writes; or a "
         "special token, added where the turn does not end with it"

@@ -90,10 +90,10 @@ class Progress:
 
     def _warn(self, manifest: dict[str, Any]) -> None:
         """Say what is to be said about the data, once it is prepared."""
-        if not self._warned and manifest.get("data"):
-            self._warned = True
-            for text in warnings(manifest["data"]):
-                self._view.warn(f"warning: {text}")
+        told = [] if self._warned else warnings(manifest.get("data") or {})
+        self._warned = self._warned or bool(told)
+        for text in told:
+            self._view.warn(f"warning: {text}")
 
     def _written(self) -> int:
         return self._run.metrics.stat().st_size if self._run.metrics.exists() else 0
