@@ -6,6 +6,7 @@ workers that may live in another environment.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -179,6 +180,8 @@ class RunDir:
         writable.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        if self.lock.exists() and not self.lock.is_file():  # opening a pipe would wait
+            raise OSError(errno.EEXIST, f"{self.lock.name} is not a file")
         with self.lock.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
