@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from training_hub import train
 from training_hub.config.hanging import hanging, is_sound, is_whole
@@ -113,3 +115,53 @@ def test_a_link_that_leads_nowhere_is_no_folder(setting: str, target: str) -> No
 def test_a_model_at_the_end_of_a_circle_of_links_is_not_there() -> None:
     Path("link").symlink_to("link")
     assert faults("model_path=link")[0].startswith("model_path=link: no such folder")
+
+
+@pytest.mark.needs("transformers")
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (
+            ["lr_scheduler_kwargs={num_cycle:2}"],
+            "lr_scheduler_kwargs.num_cycle=2: lr_scheduler=cosine does not take it; its arguments are num_cycles",
+        ),
+        (
+            ["lr_scheduler=linear", "lr_scheduler_kwargs={num_cycles:2}"],
+            "lr_scheduler_kwargs.num_cycles=2: lr_scheduler=linear does not take it; drop it",
+        ),
+        (["recipe.optim_args=foo"], "recipe.optim_args=foo: must be NAME=VALUE,NAME=VALUE; quote it: "),
+        (["recipe.use_liger_kernel=true"], "recipe.use_liger_kernel=true: not installed: liger-kernel; pip install"),
+        (["recipe.optim=galore_adamw"], "recipe.optim=galore_adamw: not installed: galore-torch; pip install"),
+    ],
+)
+def test_what_the_library_takes_and_cannot_use_is_found_before(words: list[str], fault: str) -> None:
+    [found] = faults(*words)
+    assert found.startswith(fault)
+
+
+_KEYS = [
+    "model_path", "data_path", "output_dir", "resume", "lr", "max_steps", "packing", "sample_prompts", "lr_scheduler",
+    "lr_scheduler_kwargs", "nproc_per_node", "rdzv_endpoint", "block_size", "data", "data.path", "data.train_on",
+    "data.chat_template", "data.cache_dir", "model.path", "model.revision", "launcher.world_size", "backend.python",
+    "backend.requires", "backend.worker", "recipe.optim", "recipe._target_", "recipe.optim_args", "logger.jsonl",
+    "callbacks.x._target_", "algorithm._target_", "adapter", "nowhere", "",
+]  # fmt: skip
+_VALUES = st.sampled_from(
+    ["null", "5", "-1e400", "true", "''", "[1]", "[[a]]", "{a:1}", "{a:{b:[1]}}", "'a\x00b'", "'\ud800'", "x" * 300,
+     "${lr}", "${nope}", "${..}", "${data}", "???", "'???'", "os.path", "training_hub.cli.main", "/dev/zero", ".."]
+)  # fmt: skip
+_WORDS = st.tuples(st.sampled_from(_KEYS), st.sampled_from(["=", "=", "==", ""]), _VALUES | st.text(max_size=6))
+
+
+@settings(max_examples=40, derandomize=True, deadline=None, database=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(words=st.lists(_WORDS.map("".join), min_size=1, max_size=2))
+@example(words=["backend.requires=[1]", "output_dir=5"])
+@example(words=['resume="???"'])
+@example(words=["model_path={a:1}", "lr=much"])
+def test_whatever_is_typed_is_planned_or_refused_line_by_line(words: list[str]) -> None:
+    before = set(Path().iterdir())
+    for text in faults(*words):
+        assert text.isprintable()
+        assert ": " in text
+    assert set(Path().iterdir()) == before

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from training_hub.backends.base import RecipeBackend
+from training_hub.backends.unusable import unusable
 from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.installed import signature
 from training_hub.installed.interpreter import missing_requirements
@@ -75,6 +76,7 @@ class TRLBackend(RecipeBackend):
         faults += _flash_attention(model["attn_implementation"], config["backend"]["python"])
         if recipe["_target_"] == "trl.DPOConfig":
             faults += _preference(config)
+        faults += unusable(recipe, config["backend"]["python"], cls.search_path(config))
         return [*faults, *_without_effect(config)]
 
     @classmethod
