@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 
-from training_hub import telemetry, user
+from training_hub import telemetry, terminal, user
 from training_hub.errors import ConfigError, HubError, enumerate_names, nearest, suggestion
 
 VERBS = {
@@ -52,6 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     telemetry.switch_off(os.environ)
     user.complete(os.environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with terminal.guarded() as lost:
+        status = _status_of(words)
+    return status or _of_lost_output(words, lost)
+
+
+def _of_lost_output(words: Sequence[str], lost: Sequence[OSError]) -> int:
+    """1 where what a verb had to say could not be written; whoever trains, or has read enough, needs none of it."""
+    verb = words[0] if words and words[0] in VERBS else "train"
+    if not lost or isinstance(lost[0], BrokenPipeError) or verb in ("train", "resume"):
+        return 0
+    terminal.complain(f"standard output: {lost[0].strerror}; give it another file")
+    return 1
+
+
+def _status_of(words: Sequence[str]) -> int:
     debug = "--debug" in words or os.environ.get("TRAINING_HUB_DEBUG", "0") not in ("", "0")
     try:
         return _dispatch([word for word in words if word != "--debug"])
@@ -63,9 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         from training_hub import unexpected
 

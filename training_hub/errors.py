@@ -15,6 +15,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from training_hub.redaction import redacted
+from training_hub.terminal import harmless, shown
 
 _FEW = 5
 _MOST_TOLD = 50
@@ -28,7 +29,7 @@ class HubError(Exception):
     exit_status = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(redacted(message))
+        super().__init__(shown(message))
 
 
 class ConfigError(HubError, ValueError):
@@ -100,9 +101,7 @@ def shown_value(value: object) -> str:
 
 def printable(text: str) -> str:
     """A text as one harmless line; what is not printable, such as a terminal's escape sequence, as Python writes it."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return harmless(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def subject(text: str) -> str:

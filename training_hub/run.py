@@ -26,6 +26,7 @@ import yaml
 from training_hub import stored
 from training_hub.seal import NAME as SEAL
 from training_hub.seal import is_sealed, seal
+from training_hub.terminal import readable
 
 METRIC_KEYS = (
     "step",  # optimizer steps done
@@ -403,8 +404,8 @@ class RunDir:
             return None
 
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines of the log."""
-        return "\n".join(self.log_since(self.log_size() - 200 * lines - 4096).splitlines()[-lines:])
+        """The last lines of the log, as they may be shown; "" for none."""
+        return "\n".join(readable(self.log_since(self.log_size() - 200 * lines - 4096)).splitlines()[-lines:])
 
     def log_size(self) -> int:
         """Bytes of the log so far, 0 where there is none."""

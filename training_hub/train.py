@@ -34,9 +34,10 @@ from training_hub.machine.processes import how_it_ended
 from training_hub.params import Params, aliases, resume_mode
 from training_hub.registry import create_algorithm
 from training_hub.results import torchrun_log
-from training_hub.results.progress import Progress, say
+from training_hub.results.progress import Progress
 from training_hub.results.summary import summarise
 from training_hub.run import RunDir, RunSpec, TrainResult
+from training_hub.terminal import say
 
 _FULL_GB = 0.001
 

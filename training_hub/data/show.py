@@ -9,6 +9,7 @@ import numpy as np
 from rich.text import Text
 
 from training_hub.data.rows import IGNORED
+from training_hub.terminal import harmless
 
 TRAINED = "bold green"
 _ROWS = 12
@@ -37,7 +38,7 @@ def render(tokenizer: Any, input_ids: Sequence[int], labels: Sequence[int], brac
     text = Text()
     starts = np.flatnonzero(np.diff(trained, prepend=~trained[:1]))
     for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
-        part = tokenizer.decode(ids[start:stop].tolist())
+        part = harmless(tokenizer.decode(ids[start:stop].tolist()))
         marked = f"[{part}]" if brackets and trained[start] else part
         text.append(marked, style=TRAINED if trained[start] else "dim")
     return text

@@ -20,9 +20,9 @@ from training_hub.machine import hardware
 from training_hub.machine.processes import MARK, end_with, kill_marked
 from training_hub.machine.signals import PassedOn, deaf, terminate_like_ctrl_c
 from training_hub.params import Text, TorchrunParams, param
-from training_hub.results.progress import say
 from training_hub.results.torchrun_log import blame_killed
 from training_hub.run import RunDir, RunSpec, TrainResult
+from training_hub.terminal import say
 
 _TICK_S = 0.1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from types import TracebackType
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from training_hub.data.notes import warnings
 from training_hub.run import RunDir
+from training_hub.terminal import drawn_on, is_terminal, say, shown
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 _PLAIN_EVERY_S = 5.0
 _STARTING = ("starting", "loading libraries and model")
 _BESIDE = len("training" + "0:00:00" + "0:00:00 left" + "     ")  # of the bar, the steps and the numbers
-
-
-def say(text: str) -> None:
-    """Print on standard output; where its reader has gone, as `head` goes, the run goes on unseen."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _View(Protocol):
@@ -44,7 +36,7 @@ class Progress:
         self._manifest: tuple[int, int] | None = None
         self._waits = False
         self._warned = False
-        self._view: _View = _Bar() if sys.stdout.isatty() else _Lines()
+        self._view: _View = _Bar() if is_terminal(sys.stdout) else _Lines()
 
     def __enter__(self) -> Progress:
         return self
@@ -177,7 +169,7 @@ class _Bar:
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
-        console = Console()
+        console = Console(file=drawn_on(sys.stdout))
         bar_width = min(40, max(10, console.width // 8))
         self._room = console.width - bar_width - _BESIDE
         columns = (
@@ -195,7 +187,7 @@ class _Bar:
         self._bar.update(self._task, description=what, numbers=of_what, left="-:--")
 
     def warn(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, total: int, row: dict[str, Any], left_s: float | None) -> None:
         done, left = row["step"], duration(left_s)

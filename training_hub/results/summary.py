@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from training_hub.results.progress import duration, say
+from training_hub.results.progress import duration
 from training_hub.run import RunDir, TrainResult
+from training_hub.terminal import say
 
 
 def summarise(run: RunDir, result: TrainResult) -> None:

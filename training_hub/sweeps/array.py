@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from training_hub import train
 from training_hub.provenance import command_line
-from training_hub.results.progress import say
 from training_hub.run import RunSpec
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.watch import watch
+from training_hub.terminal import say
 
 _STATUS = {"completed": 0, "pending": 0, "running": 0, "interrupted": 75}  # anything else: 1
 _AT_ONCE = 130

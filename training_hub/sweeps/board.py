@@ -9,10 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 from training_hub.results.plot import draw_losses
-from training_hub.results.progress import duration, say
+from training_hub.results.progress import duration
 from training_hub.sweep_dir import Job, SweepDir, objective, outcome
 from training_hub.sweeps.screen import Screen
 from training_hub.sweeps.table import table
+from training_hub.terminal import say
 
 _WRITE_EVERY_S = 2.0
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from training_hub import train
 from training_hub.errors import ConfigError, fault
-from training_hub.results.progress import say
 from training_hub.results.state import states
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, SweepDir, outcome
@@ -20,6 +19,7 @@ from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.queue import STOPPED, Queue
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.watch import watch
+from training_hub.terminal import say
 
 
 @dataclass(frozen=True)

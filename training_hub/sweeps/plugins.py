@@ -25,7 +25,6 @@ from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
 from training_hub.machine.processes import end_with
 from training_hub.provenance import command_line
-from training_hub.results.progress import say
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.sweeps.board import Board
@@ -34,6 +33,7 @@ from training_hub.sweeps.front import new_directory
 from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.study import study_settings
+from training_hub.terminal import say
 
 
 def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from training_hub import train
 from training_hub.errors import ConfigError
 from training_hub.machine.signals import Stops, counted_stops
-from training_hub.results.progress import say
 from training_hub.sweep_dir import Job
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.runner import Runner
 from training_hub.sweeps.slots import Slots
+from training_hub.terminal import say
 
 _TICK_S = 0.05
 STOPPED = 75  # exit status of a sweep that can go on

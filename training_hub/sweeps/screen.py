@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from training_hub.results.progress import fitting
 from training_hub.results.state import last_row
 from training_hub.run import RunDir
+from training_hub.terminal import drawn_on, harmless, is_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,9 +23,11 @@ class Screen:
     """Nothing where standard output is no terminal."""
 
     def __init__(self) -> None:
+        from rich.console import Console
         from rich.live import Live
 
-        self._live = Live(auto_refresh=False, transient=True) if sys.stdout.isatty() else None
+        console = Console(file=drawn_on(sys.stdout)) if is_terminal(sys.stdout) else None
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console else None
         self._drawn = 0.0
 
     def __enter__(self) -> Screen:
@@ -49,7 +52,7 @@ def lines(going: Sequence[tuple[str, RunDir]], width: int) -> Table:
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
-    for label, run in going[:_MOST]:
+    for label, run in ((harmless(label), run) for label, run in going[:_MOST]):
         row, total = last_row(run), run.read_manifest().get("total_steps")
         step = f"{row['step']}/{total or '?'}" if row else ""
         room = width - len(label) - len(step) - 6

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from training_hub.machine import cluster
 from training_hub.machine.signals import counted_stops
-from training_hub.results.progress import say
 from training_hub.results.state import State, states
 from training_hub.run import RunDir, TrainResult
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.board import Board
+from training_hub.terminal import say
 
 _TICK_S = 0.1
 _ASK_EVERY_S = 1.0

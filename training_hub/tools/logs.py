@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from training_hub.results.progress import say
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
 from training_hub.stored import there
+from training_hub.terminal import readable, say
 from training_hub.tools.status import chosen, shown_name
 
 _TICK_S = 0.5
@@ -58,7 +58,7 @@ def _added(run: RunDir, place: int) -> tuple[str, int]:
         file.seek(place)
         text = file.read()
     whole = text[: text.rfind(b"\n") + 1]
-    return whole.decode(errors="replace").rstrip("\n"), place + len(whole)
+    return readable(whole.decode(errors="replace")).rstrip("\n"), place + len(whole)
 
 
 def _title(run: RunDir, runs: Sequence[RunDir]) -> str:

@@ -14,6 +14,7 @@ from training_hub.data.notes import warnings
 from training_hub.data.prepare import prepare
 from training_hub.data.rows import PreferenceRows, TokenRows
 from training_hub.data.show import histogram, render
+from training_hub.terminal import drawn_on, harmless
 from training_hub.unexpected import status_of
 from training_hub.workers.tokenizer import load as load_tokenizer
 
@@ -28,9 +29,9 @@ def _show_all() -> None:
     model, data = request["model"], request["data"]
     tokenizer = load_tokenizer(model, data["chat_template"])
     prepared = prepare(tokenizer, data)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, file=drawn_on(sys.stdout))
     for text in warnings(prepared.report):
-        console.print(f"warning: {text}", markup=False)
+        console.print(harmless(f"warning: {text}"), markup=False)
     for name, rows in (("train", prepared.train), ("eval", prepared.eval)):
         if rows is not None:
             show(console, tokenizer, name, rows, prepared.report[name], request["rows"])
@@ -43,11 +44,11 @@ def show(
     console: Console, tokenizer: Any, name: str, rows: TokenRows | PreferenceRows, report: dict[str, Any], first: int
 ) -> None:
     """Counts, lengths and first rows of one part."""
-    console.print(Text.assemble((name, "bold"), f"  {report['path']}  ({report['format']})"))
+    console.print(Text.assemble((name, "bold"), harmless(f"  {report['path']}  ({report['format']})")))
     counts = {key: report[key] for key in ("rows_read", "rows_kept", "truncated", "rows", "tokens", "trained_tokens")}
     counts |= {f"dropped: {reason}": number for reason, number in report["dropped"].items()}
     for key, number in counts.items():
-        console.print(f"  {key.replace('_', ' '):<24}{number:>12,}")
+        console.print(f"  {harmless(key.replace('_', ' ')):<24}{number:>12,}")
     console.print(histogram(rows.lengths), style="cyan")
     for number in range(min(first, len(rows))):
         like_this = "[bold green]like this[/bold green]" if console.is_terminal else r"\[like this]"
@@ -57,7 +58,7 @@ def show(
             console.print(render(tokenizer, parts[0], parts[1], brackets=not console.is_terminal))
         else:
             for label, ids in zip(("prompt", "chosen", "rejected"), parts, strict=True):
-                console.print(Text.assemble((label, "bold"), " ", tokenizer.decode(ids.tolist())))
+                console.print(Text.assemble((label, "bold"), " ", harmless(tokenizer.decode(ids.tolist()))))
     console.print()
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from training_hub.machine import cluster
-from training_hub.results.progress import say
 from training_hub.run import RunDir, TrainResult
+from training_hub.terminal import say
 
 _TICK_S = 0.2
 _ASK_EVERY_S = 1.0

@@ -15,8 +15,8 @@ from training_hub.launchers.slurm.follow import follow
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
 from training_hub.launchers.slurm.submit import alike, script, submit
 from training_hub.params import Checked, Text, param
-from training_hub.results.progress import say
 from training_hub.run import RunDir, RunSpec
+from training_hub.terminal import say
 
 
 class SlurmParams(Checked):

@@ -8,7 +8,7 @@ from training_hub.config.choices import options
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, fault, suggestion
-from training_hub.results.progress import say
+from training_hub.terminal import say
 from training_hub.tools.estimate import settings, verb
 from training_hub.tools.estimate.memory import held, place_of, sketch_of
 

@@ -13,8 +13,9 @@ from training_hub import catalogue, train
 from training_hub.config import twice
 from training_hub.errors import ConfigError, RunFailed, fault
 from training_hub.machine import hardware
-from training_hub.results.progress import Progress, duration, say
+from training_hub.results.progress import Progress, duration
 from training_hub.run import RunDir
+from training_hub.terminal import say
 
 _OURS = ("output_dir", "overwrite", "resume", "max_steps", "logging_steps", "eval_steps", "save_steps")
 _BESIDE = ("callbacks", "logger")  # a trial is nobody else's business

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from training_hub.results.progress import say
+from training_hub.terminal import say
 from training_hub.tools.estimate import fit, settings, trial
 from training_hub.tools.estimate.memory import Memory, Place, held, place_of, sketch_of
 

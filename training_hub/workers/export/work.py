@@ -14,6 +14,7 @@ from training_hub import checkpoints
 from training_hub.errors import ConfigError, fault
 from training_hub.moving import move
 from training_hub.redaction import redacted
+from training_hub.terminal import say
 from training_hub.workers.export import card, interpolate, proof, whole
 
 Request = dict[str, Any]
@@ -60,13 +61,13 @@ def exported(request: Request, folder: Path) -> None:
     """One checkpoint, whole."""
     found = whole.load(request)
     for line in found.told:
-        print(line, flush=True)
+        say(line)
     found.model.save_pretrained(folder, max_shard_size="5GB")
     found.tokenizer.save_pretrained(folder)
     origin = card.origin_of_run(request, found.told)
     (folder / "README.md").write_text(redacted(card.card(Path(request["output_dir"]).name, origin, found.facts())))
-    print(f"saved: {found.facts()}", flush=True)
-    print(proof.prove(folder, request, found.model), flush=True)
+    say(f"saved: {found.facts()}")
+    say(proof.prove(folder, request, found.model))
 
 
 def interpolated(request: Request, folder: Path) -> None:
@@ -74,5 +75,5 @@ def interpolated(request: Request, folder: Path) -> None:
     facts = interpolate.write(request, folder)
     origin = card.origin_of_two(request)
     (folder / "README.md").write_text(redacted(card.card(Path(request["output_dir"]).name, origin, facts)))
-    print(f"saved: {facts}", flush=True)
-    print(proof.prove(folder, request), flush=True)
+    say(f"saved: {facts}")
+    say(proof.prove(folder, request))
