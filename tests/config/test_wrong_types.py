@@ -158,6 +158,7 @@ _WORDS = st.tuples(st.sampled_from(_KEYS), st.sampled_from(["=", "=", "==", ""])
 @given(words=st.lists(_WORDS.map("".join), min_size=1, max_size=2))
 @example(words=["backend.requires=[1]", "output_dir=5"])
 @example(words=['resume="???"'])
+@example(words=["output_dir=${..}"])
 @example(words=["model_path={a:1}", "lr=much"])
 def test_whatever_is_typed_is_planned_or_refused_line_by_line(words: list[str]) -> None:
     before = set(Path().iterdir())

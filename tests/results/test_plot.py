@@ -58,3 +58,8 @@ def test_labels_must_be_as_many_as_runs(tmp_path: Path) -> None:
 def test_the_average_starts_at_the_first_value_and_follows() -> None:
     assert smoothed([(1, 4.0), (2, 4.0)], span=30) == [(1, 4.0), (2, 4.0)]
     assert smoothed([(1, 0.0), (2, 3.0)], span=3)[1][1] == pytest.approx(2.0)
+
+
+def test_a_folder_may_be_a_path(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="ckpt_output_dirs="):
+        plot_loss(tmp_path)

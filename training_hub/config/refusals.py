@@ -95,7 +95,9 @@ def composition_fault(error: Exception) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         lines.append(str(error.__cause__).splitlines()[0])
-    return "; ".join(dict.fromkeys(lines))
+    text = "; ".join(dict.fromkeys(lines))
+    merging = re.match(r"Error merging override \+*(\S+?=.*?); (.*)", text)
+    return f"{merging[1]}: {merging[2]}" if merging else text
 
 
 def _setting_fault(file: str, name: str, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ KINDS = (".png", ".svg")
 
 
 def plot_loss(
-    ckpt_output_dirs: str | Sequence[str],
+    ckpt_output_dirs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     labels: Sequence[str] | None = None,
     ema: bool = False,
@@ -29,7 +30,8 @@ def plot_loss(
     about ema_span rows of metrics. output_path: PNG or SVG, default loss_plot.png in the first folder. Held-out loss
     is drawn where there is any. ConfigError (a ValueError) names every folder without metrics.
     """
-    folders = [ckpt_output_dirs] if isinstance(ckpt_output_dirs, str) else list(ckpt_output_dirs)
+    given = [ckpt_output_dirs] if isinstance(ckpt_output_dirs, str | os.PathLike) else ckpt_output_dirs
+    folders = [os.fspath(each) for each in given]
     found = [each for each in courses(folders, "ckpt_output_dirs") if each.rows]
     if ema and ema_span < 1:
         raise ConfigError(fault("ema_span", ema_span, "must be greater than 0"))
