@@ -123,6 +123,13 @@ def test_a_template_that_marks_generations_must_write_all_calls_too(made: Any) -
     assert "'clock'" in refusal(made(marked), [*chat("Hi"), asks(CALL, SECOND)])
 
 
+def test_a_template_may_want_the_content_of_a_call_that_has_none(made: Any) -> None:
+    source = chatml("{{ m.content.strip() }}" + FIRST).replace("{{ m.content }}", "")
+    want = ['weather {"city": "Oslo"}<|im_end|>']
+    assert trained(made(source), {"messages": [*chat("Hi"), asks(CALL, content=None)]}) == want
+    assert trained(made(source), {"messages": [*chat("Hi"), {"role": "assistant", "tool_calls": [CALL]}]}) == want
+
+
 def test_words_of_a_tool_within_those_of_the_assistant_are_refused(made: Any) -> None:
     turns = [*chat("Hi"), asks(CALL, content="It pours."), result("wet")]
     assert refusal(made(INSIDE), turns) == "the chat template writes the tool's words between those of the assistant"

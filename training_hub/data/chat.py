@@ -137,6 +137,9 @@ class ChatTemplate:
         except TooLong:
             raise TemplateRefuses(f"the chat template takes more than {_RENDERING_S} s for this row") from None
         except Exception as error:  # a template is a program: it divides by zero, nests without end, fills the memory
+            if any("content" not in message for message in known):  # a template may want that of a call without any
+                whole = [{"content": ""} | message for message in known]
+                return self._render(whole, tools, prompt, track, **variables)
             raise TemplateRefuses(f"the chat template refuses this row: {_first_line(error)}") from error
         if len(texts[0]) > _LONGEST:
             raise TemplateRefuses(f"the chat template writes {len(texts[0]):,} characters for this row")
