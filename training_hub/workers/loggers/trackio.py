@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import trackio
+import trackio.run
 
+from training_hub import user
 from training_hub.workers.loggers.base import Client, Facts, Row
 
 
@@ -15,6 +17,8 @@ class Trackio(Client):
 
     def __init__(self, node: Mapping[str, Any], facts: Facts, id: str | None) -> None:  # noqa: A002
         self._facts = facts
+        if node["space_id"] is None:  # else it asks the hub whose token this is, for a run that stays on this machine
+            setattr(trackio.run.Run, "_get_username", lambda _: user.name())  # noqa: B010  mypy
         self._run = trackio.init(
             project=node["project"],
             name=id or node["name"] or facts.name,
