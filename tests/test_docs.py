@@ -28,7 +28,7 @@ from training_hub.config.check import check
 from training_hub.config.overrides import override_texts
 from training_hub.params import TorchrunParams
 from training_hub.registry import AlgorithmRegistry
-from training_hub.sweeps.expand import plugin_of, read
+from training_hub.sweeps.expand import read
 from training_hub.tools import runs
 from training_hub.tools import words as verbs_words
 from training_hub.tools.env.verb import asked
@@ -92,7 +92,8 @@ def jobs(words: list[str]) -> list[list[str]]:
     if not {"-m", "--multirun"} & set(words):
         return [words]
     settings = [word for word in words if word not in ("-m", "--multirun")]
-    return read(settings).samples()[:1] if plugin_of(settings) else read(settings).jobs()
+    asked = read(settings)
+    return asked.samples()[:1] if asked.plugin else asked.jobs()
 
 
 @cache

@@ -32,6 +32,7 @@ VERBS = {
     "logs": "show the end of a run's log; -f: follow it; -n 100: show so many lines",
     "env": "create, list and remove environments for backends",
 }
+OF_SWEEPS = ("train", "explain", "plan")
 OF_RUNS = ("status", "cancel", "logs")
 # Verbs that take words first and then settings of their own, and the modules that have them.
 OF_WORDS = {
@@ -43,6 +44,16 @@ OF_WORDS = {
 # Flags of Hydra's that take a value, and those that do not.
 _VALUED = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd"}
 _PLAIN = {"--hydra-help", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc"}
+_SHOWN = {
+    "--cfg": ("job", "hydra", "all"),
+    "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+}
+_SHORT = {"-c": "--cfg", "-i": "--info"}
+_EXPERIMENTS = "its config is its own; use experiment=NAME with --config-dir DIR"
+_HYDRAS_OTHERS = {
+    **dict.fromkeys(("--config-name", "-cn", "--config-path", "-cp"), _EXPERIMENTS),
+    "--experimental-rerun": "use resume DIR; what was typed is in DIR/overrides.yaml",
+}
 _ACTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--multirun", "-m", "--shell-completion", "-sc"}
 _HYDRAS = (_VALUED | _PLAIN) - {"--config-dir", "-cd", "--run", "-r"}
 
@@ -95,12 +106,8 @@ def _dispatch(words: list[str]) -> int:
     if words[:1] == ["report"] and "--watch" in words:
         words = [*(word for word in words if word != "--watch"), "watch=true"]
     flags, overrides = _split(words)
-    verb, typed = "train", False
-    if overrides and "=" not in overrides[0] and not overrides[0].startswith(("+", "~")):
-        verb, typed = overrides.pop(0), True
-        if verb not in VERBS:
-            way = suggestion(verb, VERBS) or f"choose from {enumerate_names(VERBS)}, or write NAME=VALUE"
-            raise ConfigError(f"{verb}: no such verb; {way}")
+    typed = bool(overrides) and "=" not in overrides[0] and not overrides[0].startswith(("+", "~"))
+    verb = _verb(overrides) if typed else "train"
     folders, names = _folders(flags, verb), {flag for flag, _ in flags}
     if names & {"--version"}:
         from training_hub import __version__
@@ -120,7 +127,34 @@ def _dispatch(words: list[str]) -> int:
         from training_hub.tools.hydra_flags import hand_to_hydra
 
         return hand_to_hydra(flags, overrides, folders)
-    return _verbs()[verb](overrides, folders)
+    return _run(verb, overrides, folders)
+
+
+def _verb(words: list[str]) -> str:
+    """The first word, taken out. ConfigError where it is no verb."""
+    verb = words.pop(0)
+    if verb not in VERBS:
+        way = suggestion(verb, VERBS) or f"choose from {enumerate_names(VERBS)}, or write NAME=VALUE"
+        raise ConfigError(f"{verb}: no such verb; {way}")
+    return verb
+
+
+def _refuse_late_verb(words: list[str]) -> None:
+    if late := next((word for word in words if word in VERBS), None):
+        others = " ".join(word for word in words if word != late)
+        raise ConfigError(f"{late}: not a setting; a verb comes first: {late} {others}")
+
+
+def _run(verb: str, overrides: list[str], folders: list[str]) -> int:
+    """A verb for one run, or for those of the sweep that a file declares."""
+    try:
+        return _verbs()[verb](overrides, folders)
+    except ConfigError as error:
+        from training_hub.config.hydras import SweepDeclared
+
+        if verb not in OF_SWEEPS or not isinstance(error, SweepDeclared):
+            raise
+    return _for_every_job(verb, overrides, folders)
 
 
 def _folders(flags: list[tuple[str, str | None]], verb: str) -> list[str]:
@@ -163,18 +197,17 @@ def _check_completion(names: set[str], overrides: list[str]) -> None:
 
 
 def _for_every_job(verb: str, overrides: list[str], folders: list[str]) -> int:
-    """A verb that only shows, for each job of a sweep in turn."""
-    from training_hub.sweeps.expand import chooses_values, read
+    """A verb for all runs of a sweep; where their values are chosen while it runs, one that shows takes a sample."""
+    from training_hub.sweeps.expand import read
 
-    if chooses_values(overrides):
-        raise ConfigError(f"{verb}: the values are chosen while such a sweep runs; drop -m, and give one value of each")
-    if verb == "plan":
-        return _plan_sweep(overrides, folders)
-    if verb != "explain":
+    if verb not in OF_SWEEPS:
         raise ConfigError(f"{verb}: not for sweeps; drop -m")
-    for number, job in enumerate(read(overrides, folders).jobs()):
+    if verb != "explain":
+        return (_plan_sweep if verb == "plan" else _sweep)(overrides, folders)
+    asked = read(overrides, folders)
+    for number, job in enumerate(asked.samples() if asked.chooses_values else asked.jobs()):
         print(f"{'' if number == 0 else chr(10)}# run {number + 1}: {' '.join(job)}")
-        _explain(job, folders)
+        _explain(job, folders, sweep=None)
     return 0
 
 
@@ -187,21 +220,24 @@ def _plan_sweep(overrides: list[str], folders: list[str]) -> int:
         plans.append(planned)
         print(f"# run {number} of {len(sweep.jobs)}: {job.label}\n{text_of(planned)}\n")
     print(f"# sweep\n\nfolder\n  {sweep.directory.path}")
-    if script := sweep.script(plans):
+    if plugins := sweep.plugins():
+        print(f"\n{plugins.rstrip()}")
+    elif script := sweep.script(plans):
         print(f"\nscript\n{indent(script, '  ').rstrip()}")
     return 0
 
 
 def _sweep(overrides: list[str], folders: list[str]) -> int:
-    from training_hub.sweeps.expand import plugin_of
+    from training_hub.sweeps.expand import read
 
-    if plugin_of(overrides):
+    asked = read(overrides, folders)
+    if asked.plugin:
         from training_hub.sweeps.plugins import run_plugin_sweep
 
-        return run_plugin_sweep(overrides, folders)
+        return run_plugin_sweep(asked, overrides, folders)
     from training_hub.sweeps.front import run_sweep
 
-    return run_sweep(overrides, folders)
+    return run_sweep(asked, overrides, folders)
 
 
 def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
@@ -221,6 +257,7 @@ def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
             flags.append((name, value if equals else pending.pop(0)))
             if name not in ("--config-dir", "-cd") and name in [flag for flag, _ in flags[:-1]]:
                 raise ConfigError(f"{name}={flags[-1][1]}: {name} is given twice; keep one of the two")
+            _check_shown(*flags[-1])
         elif name in _PLAIN | {"--help", "-h", "--version"}:
             flags.append((name, None))
         else:
@@ -228,8 +265,17 @@ def _split(words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
     return flags, rest
 
 
+def _check_shown(flag: str, value: str | None) -> None:
+    known = _SHOWN.get(_SHORT.get(flag, flag))
+    if known and value not in known:
+        way = suggestion(str(value), known) or f"choose from {', '.join(known)}"
+        raise ConfigError(f"{flag} {value}: nothing to show of this name; {way}")
+
+
 def _way_out(flag: str, value: str) -> str:
     """What may be meant by a flag that does not exist: other programs' settings are flags."""
+    if flag in _HYDRAS_OTHERS:
+        return _HYDRAS_OTHERS[flag]
     known = [*_VALUED, *_PLAIN, "--help", "--version", "--debug"]
     if close := nearest(flag.strip("-"), [each[2:] for each in known if each.startswith("--")]):
         return f"did you mean --{close}?"
@@ -252,10 +298,11 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
     }
 
 
-def _train(overrides: list[str], folders: list[str]) -> int:
+def _train(overrides: list[str], folders: list[str], sweep: bool | None = False) -> int:
+    _refuse_late_verb(overrides)
     from training_hub import catalogue, provenance, train
 
-    composition = train.composed(overrides, folders)
+    composition = train.composed(overrides, folders, sweep=sweep)
     if catalogue.is_python_made(composition):
         print(train.run_python_made(composition))
         return 0
@@ -273,13 +320,13 @@ def _resume(overrides: list[str], folders: list[str]) -> int:
     refuse_set_here(overrides[1:])
     if SweepDir(overrides[0]).exists():
         return _sweep(*command_of(overrides[0], overrides[1:], folders))
-    return _train(*settings_of(overrides[0], overrides[1:], folders))
+    return _train(*settings_of(overrides[0], overrides[1:], folders), sweep=None)
 
 
-def _explain(overrides: list[str], folders: list[str]) -> int:
+def _explain(overrides: list[str], folders: list[str], sweep: bool | None = False) -> int:
     from training_hub.tools.explain import explain
 
-    print(explain(overrides, folders))
+    print(explain(overrides, folders, sweep))
     return 0
 
 

@@ -61,9 +61,14 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
-def composed(overrides: Sequence[str], config_dirs: Sequence[str] = (), typed_in: str = "command line") -> Composition:
-    """Compose overrides, parameters under any of their names."""
-    return compose(overrides, catalogue.names(), config_dirs, typed_in)
+def composed(
+    overrides: Sequence[str],
+    config_dirs: Sequence[str] = (),
+    typed_in: str = "command line",
+    sweep: bool | None = False,
+) -> Composition:
+    """Compose overrides, parameters under any of their names; see `compose`."""
+    return compose(overrides, catalogue.names(), config_dirs, typed_in, sweep)
 
 
 def plan(composition: Composition, output_dir: str | None = None) -> Plan:

@@ -102,10 +102,6 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["-m", "lr=1e-5,2e-5", "output_dir=model"],
         ["output_dir=model: holds files, and no sweep; choose another, new or empty"],
     ),
-    "a plan of values that nobody knows yet": (
-        ["plan", "-m", "hydra/sweeper=optuna", "lr=interval(1e-5,1e-3)"],
-        ["plan: the values are chosen while such a sweep runs; drop -m, and give one value of each"],
-    ),
     "a sweep that checks the data": (["validate", "-m"], ["validate: not for sweeps; drop -m"]),
     "no GPU for nproc_per_node": (
         ["nproc_per_node=gpu"],

@@ -72,3 +72,47 @@ def test_what_a_sweep_cannot_have_is_refused(words: list[str], message: str) -> 
     with pytest.raises(ConfigError) as refusal:
         read(words).jobs()
     assert refusal.value.faults == (message,)
+
+
+def declared(folder: Path, content: str) -> list[str]:
+    (folder / "experiment").mkdir()
+    (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{content}")
+    return [str(folder)]
+
+
+def test_values_that_a_file_declares_are_swept_over(tmp_path: Path) -> None:
+    folders = declared(tmp_path, "hydra: {sweeper: {params: {lr: '1,2', seed: 'range(1,3)'}}}\n")
+    jobs = [" ".join(job) for job in read(["experiment=mine"], folders).jobs()]
+    assert jobs == [f"lr={lr} seed={seed} experiment=mine" for lr in (1, 2) for seed in (1, 2)]
+    assert read(["experiment=mine", "lr=3"], folders).swept == ("seed",)
+
+
+@pytest.mark.parametrize("words", [["+hydra.sweeper.params.seed='1,2'"], ["hydra.sweeper.params={seed: '1,2'}"]])
+def test_values_of_hydras_sweeper_may_be_typed(words: list[str]) -> None:
+    assert read(words).jobs() == [["seed=1"], ["seed=2"]]
+
+
+@pytest.mark.needs("hydra_plugins.hydra_optuna_sweeper")
+def test_a_sweeper_that_a_file_chooses_is_used(tmp_path: Path) -> None:
+    content = "  mode: MULTIRUN\n  sweeper: {n_trials: 20, params: {lr: 'tag(log,interval(1e-5,1e-3))'}}\n"
+    folders = declared(tmp_path, f"defaults: [override /hydra/sweeper: optuna]\nhydra:\n{content}")
+    asked = read(["experiment=mine"], folders)
+    assert (asked.plugin, asked.chooses_values, asked.swept) == ("hydra/sweeper=optuna", True, ("lr",))
+    assert asked.samples() == [["lr=1e-05", "experiment=mine"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["hydra.sweeper.params.lr=1,2"], "hydra.sweeper.params.lr=1,2: a sweep has one; write lr=1,2"),
+        (["hydra/launcher=basic,joblib"], "hydra/launcher=basic,joblib: a sweep has one; give one value"),
+        (["hydra.sweeper.params={jobs: 2}"], "hydra.sweeper.params.jobs=2: no setting of a run; type it after -m"),
+        (["hydra.sweeper.params=2"], "hydra.sweeper.params=2: must be a mapping of names to values; "),
+        (["hydra.mode=RUN", "lr=1,2"], "hydra.mode=RUN: -m asks for a sweep; keep one of the two"),
+        (["experiment=no,such"], "experiment=no: no such option; choose from "),
+    ],
+)
+def test_a_setting_of_hydras_that_no_sweep_can_have_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(words)
+    assert error.value.faults[0].startswith(said)

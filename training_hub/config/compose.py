@@ -14,9 +14,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from training_hub.config import hydras
 from training_hub.config.choices import options
 from training_hub.config.groups import HYDRAS_STATE, ROOT, SEVERAL, TOP_GROUPS, conf_loader
 from training_hub.config.home import expand_home
+from training_hub.config.hydra_words import loop_fault
 from training_hub.config.refusals import (
     composition_fault,
     refuse_before_composing,
@@ -38,6 +40,7 @@ class Composition:
     typed: what the user set on the command line or in Python (typed_in). aliases: other names of parameters -> their
     own. sources: the YAML files, in merge order. kept: those that did not come with the project, name -> content.
     said: what the files say whose word alone runs nothing. hydra_cfg: with the hydra node, which `${hydra:...}` reads.
+    hydras: what files set below that node.
     """
 
     cfg: DictConfig
@@ -50,6 +53,7 @@ class Composition:
     typed_in: str = "command line"
     kept: Mapping[str, str] = field(default_factory=dict)
     said: Sequence[Said] = ()
+    hydras: tuple[hydras.Setting, ...] = ()
 
     @contextmanager
     def resolving(self) -> Iterator[DictConfig]:
@@ -75,16 +79,19 @@ def compose(
     aliases: Mapping[str, str],
     config_dirs: Sequence[str] = (),
     typed_in: str = "command line",
+    sweep: bool | None = False,
 ) -> Composition:
     """Compose `conf/train.yaml` with overrides in Hydra's grammar.
 
     aliases: other names of parameters -> their own. config_dirs: further folders with config groups.
+    sweep: whether this is for a sweep; None where that does not matter, for what only shows and for one of its runs.
     A key that does not exist is let through, so that the check can report all of them at once with the right name.
-    Raises ConfigError for what cannot be composed: bad grammar, an unknown option, a pair that does not exist.
+    Raises ConfigError for what cannot be composed: bad grammar, an unknown option, a pair that does not exist;
+    SweepDeclared where a file, or hydra.mode, makes a sweep of what is no part of one.
     """
-    composition = _composed(overrides, aliases, config_dirs, typed_in)
+    composition = _composed(overrides, aliases, config_dirs, typed_in, sweep)
     if further := implied(composition):
-        again = _composed([*overrides, *further], aliases, config_dirs, typed_in)
+        again = _composed([*overrides, *further], aliases, config_dirs, typed_in, sweep)
         composition = replace(again, overrides=tuple(overrides))
     heed(composition.cfg, composition.said, composition.typed)
     return composition
@@ -102,10 +109,21 @@ def implied(composition: Composition) -> list[str]:
 
 
 def _composed(
-    overrides: Sequence[str], aliases: Mapping[str, str], config_dirs: Sequence[str], typed_in: str
+    overrides: Sequence[str],
+    aliases: Mapping[str, str],
+    config_dirs: Sequence[str],
+    typed_in: str,
+    sweep: bool | None,
 ) -> Composition:
     parsed = [parse(text) for text in overrides]
     refuse_before_composing(parsed, config_dirs)
+    of_hydra = [setting for each in parsed if hydras.is_of_hydra(each) for setting in hydras.settings_of(each)]
+    if any(map(hydras.of_plugin, parsed)):  # which settings there are depends on the plugin, which a file may choose
+        rest = [str(each.input_line) for each in parsed if not hydras.of_plugin(each)]
+        plain = _composed(rest, aliases, config_dirs, typed_in, sweep)
+        hydras.refuse_unused(plain.hydras, of_hydra, plain.choices, sweep)
+        if plain.choices["hydra/sweeper"] == "basic":
+            parsed = [each for each in parsed if not hydras.of_basic_sweeper(each)]
     try:
         with conf_loader(config_dirs) as loader:
             refuse_unknown_options(loader, [each for each in parsed if is_group(each, TOP_GROUPS)], config_dirs)
@@ -115,19 +133,21 @@ def _composed(
                 full = hydra_compose(ROOT, rewritten, return_hydra_config=True)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(yaml_fault(error)) from None
+    except RecursionError as error:
+        raise ConfigError(loop_fault(error)) from None
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(composition_fault(error)) from None
+    hydras.refuse_unused(merge.hydras, of_hydra, full.hydra.runtime.choices, sweep)
     refuse_missing_choices(full)
     choices = {str(key): str(value) for key, value in full.hydra.runtime.choices.items() if value is not None}
     cfg = OmegaConf.masked_copy(full, [str(key) for key in full if key != "hydra"])
     OmegaConf.set_struct(cfg, False)
     refuse_nodes_without_settings(cfg, merge.sources)
     expand_home(cfg)
-    return Composition(
-        cfg, full, choices, tuple(overrides), typed, aliases, merge.sources, typed_in, merge.kept, merge.said
-    )
+    merged = (merge.sources, typed_in, merge.kept, merge.said, merge.hydras)
+    return Composition(cfg, full, choices, tuple(overrides), typed, aliases, *merged)
 
 
 def rewritten(overrides: Sequence[str], aliases: Mapping[str, str]) -> list[str]:

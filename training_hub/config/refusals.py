@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from training_hub.config import choices, groups
 from training_hub.config.choices import options
 from training_hub.config.groups import GROUPS, ROOT, SEVERAL
+from training_hub.config.hydra_words import OF_RECIPE, in_our_words
+from training_hub.config.hydras import is_of_hydra, never_used, settings_of
 from training_hub.config.sources import Source, place
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
@@ -23,13 +25,34 @@ from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 def refuse_before_composing(parsed: Sequence[Override], config_dirs: Sequence[str]) -> None:
     """Refuse folders that are not there, and `~` before a config group: the program reads every one."""
     faults = [f"--config-dir={each}: no such folder" for each in config_dirs if not Path(each).is_dir()]
+    faults += [text for each in parsed for text in _choice_faults(each, config_dirs)]
     gone = [each.key_or_group for each in parsed if each.is_delete() and each.key_or_group in GROUPS - {"experiment"}]
     listed = [each for each in parsed if each.key_or_group.split(".")[0] == "defaults"]
     way = "choose an option of each group by its name, such as algorithm=osft"
     faults += [f"{each.input_line}: the defaults list stands in files alone; {way}" for each in listed]
+    faults += never_used([setting for each in parsed if is_of_hydra(each) for setting in settings_of(each)])
     faults += [f"~{group}: a config group cannot be deleted; drop it, or choose another option" for group in gone]
     if faults:
         raise ConfigError(*faults)
+
+
+def _choice_faults(override: Override, config_dirs: Sequence[str]) -> Iterator[str]:
+    """What is wrong with how an option is chosen, wherever its files are."""
+    group, value, package = override.key_or_group, override.value(), override.package
+    typed, where = str(override.input_line).partition("=")[0], "" if package is None else f"@{package}"
+    if is_of_hydra(override) or override.is_delete():
+        return
+    if group.split("/")[0] == "recipe" and package is None and ("/" in group or isinstance(value, str)):
+        yield f"{group}={value}: {OF_RECIPE}"
+    elif package is not None and not (group in SEVERAL and package.startswith(f"{group}.")):
+        yield fault(f"{group}{where}", value, "an option has its place", f"drop the {where}")
+    elif group in GROUPS and typed.startswith("+") and package is None and not isinstance(value, dict):
+        yield fault(typed, value, "one is chosen already, or none", f"drop the +: {typed.lstrip('+')}={value}")
+    elif group in GROUPS - {"experiment", *SEVERAL} and isinstance(value, list):
+        yield fault(group, value, "one is chosen, not a list of them", "give one name")
+    elif group not in GROUPS and any(Path(each, group).is_dir() for each in config_dirs):
+        way = f"choose from {enumerate_names(sorted(GROUPS))}, or write an experiment"
+        yield fault(group, value, "no such config group", way)
 
 
 def refuse_nodes_without_settings(cfg: DictConfig, sources: Sequence[Source]) -> None:
@@ -90,8 +113,14 @@ def composition_fault(error: Exception) -> str:
         return _entry_fault(file, group, option)
     if "Cannot merge DictConfig with ListConfig" in f"{message} {error.__cause__}":
         return f"{file}.yaml: must hold settings, not a list; write NAME: VALUE"
-    if found := re.search(r"Key '([^']+)' not in '\w+'\s+full_key: (\S+)", f"{message} {error.__cause__}"):
-        return _setting_fault(file, found[1], found[2])
+    if said := in_our_words(message):
+        return said
+    if found := re.search(r"Key '([^']+)' not in '(\w+)'\s+full_key: (\S+)", f"{message} {error.__cause__}"):
+        name, owner, key = found.groups()
+        if key.split(".")[0] != "hydra":
+            rule = f"the class {owner} of an option that Python code registered has no such key"
+            return f"{key}: {rule}; register a dict, or add {name} to the class"
+        return _setting_fault(file, name, key, getattr(error.__cause__ or error, "parent_node", None))
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         lines.append(str(error.__cause__).splitlines()[0])
@@ -100,11 +129,12 @@ def composition_fault(error: Exception) -> str:
     return f"{merging[1]}: {merging[2]}" if merging else text
 
 
-def _setting_fault(file: str, name: str, key: str) -> str:
+def _setting_fault(file: str, name: str, key: str, node: object) -> str:
     """A setting of Hydra's own that does not exist."""
     parent = key.rpartition(".")[0].removeprefix("hydra").strip(".")
     known = OmegaConf.select(OmegaConf.structured(HydraConf), parent) if parent else HydraConf.__annotations__
-    return _joined(f"{key}: no such setting of Hydra{_place(file, key)}", suggestion(name, map(str, known)))
+    names = map(str, node) if isinstance(node, DictConfig) and not known else map(str, known or ())
+    return _joined(f"{key}: no such setting of Hydra{_place(file, key)}", suggestion(name, names))
 
 
 def _entry_fault(file: str, group: str, option: str) -> str:

@@ -14,9 +14,11 @@ import yaml
 from hydra._internal.config_repository import IConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
-from hydra.core.default_element import ResultDefault
+from hydra.core.default_element import GroupDefault, ResultDefault
 from omegaconf import Container, DictConfig, OmegaConf
 
+from training_hub.config import hydras
+from training_hub.config.groups import ROOT
 from training_hub.errors import ConfigError
 from training_hub.installed import trust
 from training_hub.installed.extensions import extensions
@@ -92,11 +94,13 @@ class Merge:
 
     kept: of what did not come with the project, the content as YAML by name. said: what the files say whose word alone
     runs nothing.
+    hydras: settings of Hydra's own in files.
     """
 
     sources: tuple[Source, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
     said: Sequence[Said] = ()
+    hydras: tuple[hydras.Setting, ...] = ()
 
 
 @contextmanager
@@ -113,6 +117,9 @@ def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
         recorded.sources = _read_sources(defaults, repo)
         recorded.kept = dict(_own_files(defaults, repo))
         recorded.said = list(_said(defaults, repo))
+        recorded.hydras = tuple(_hydra_settings(defaults, repo))
+        if faults := hydras.never_used(recorded.hydras):
+            raise ConfigError(*faults)
         merged: DictConfig = merge(defaults, repo)
         return merged
 
@@ -142,6 +149,49 @@ def _read_sources(defaults: Sequence[ResultDefault], repository: IConfigReposito
         shipped, file = loaded.provider in ("main", "python", extension), _file(loaded.path, path)
         found.append(Source(path, package, file, frozenset(values), shipped, follows, extension))
     return tuple(found)
+
+
+def _hydra_settings(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> Iterator[hydras.Setting]:
+    """What files set below `hydra`, and the options of Hydra's groups that they choose; those of Hydra itself apart."""
+    for default in defaults:
+        path = default.config_path or ""
+        name = path.removesuffix(".yaml")
+        loaded = repository.load_config(path) if name and name != "_dummy_empty_config_" else None
+        if loaded is None or name == ROOT or not isinstance(loaded.config, DictConfig):
+            continue
+        file = _file(loaded.path, name)
+        if name.startswith("hydra/") and (file is None or loaded.provider in ("hydra", "main", "schema")):
+            if _is_put(default):
+                group, _, option = name.rpartition("/")
+                raise ConfigError(
+                    f"{default.parent}.yaml: {name} is put into the config; write override /{group}: {option}"
+                )
+            continue
+        yield from _set_below_hydra(loaded.config, default.package or "", name, file)
+        for entry in loaded.defaults_list or ():
+            if isinstance(entry, GroupDefault) and entry.override:
+                group = str(entry.group).strip("/")
+                keys = (f"defaults.override {lead}{group}" for lead in ("/", ""))
+                where = next((text for key in keys if file and (text := place(file, name, key))), f" ({name}.yaml)")
+                if group.startswith("hydra/"):
+                    yield hydras.Setting(group, entry.value, where)
+
+
+def _is_put(default: ResultDefault) -> bool:
+    """Whether a file of the user's puts an option of Hydra's somewhere: `/hydra/launcher/joblib@hydra.launcher`."""
+    parent = default.parent or ""
+    return not parent.startswith(("hydra/", "<", "_")) and parent not in ("", ROOT)
+
+
+def _set_below_hydra(cfg: DictConfig, package: str, name: str, file: Path | None) -> Iterator[hydras.Setting]:
+    content: Any = OmegaConf.to_container(cfg, resolve=False)
+    content = {key: value for key, value in content.items() if key != "defaults"}
+    for part in reversed(package.split(".") if package else []):
+        content = {part: content}
+    for each in hydras.flat("hydra", content["hydra"]) if content.get("hydra") else ():
+        inner = each.key.removeprefix(f"{package}.") if package else each.key
+        where = place(file, name, inner) if file else ""
+        yield hydras.Setting(each.key, each.value, where or f" ({name}.yaml)")
 
 
 def _own_files(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> Iterator[tuple[str, str]]:

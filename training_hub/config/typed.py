@@ -81,10 +81,13 @@ def refuse_unknown_options(loader: ConfigLoader, chosen: Sequence[Override], fol
             continue
         known = options_of(loader, each.key_or_group, folders)
         for name in value if isinstance(value, list) else [value]:
-            absent_is_fine = each.is_delete() or (name is None and each.key_or_group == "experiment")
+            if name is None and each.key_or_group == "experiment":
+                faults.append("experiment=null: none is chosen where it is left out; drop it")
+                continue
+            absent_is_fine = each.is_delete()
             if not absent_is_fine and str(name).removesuffix(".yaml") not in known:
                 way = unread(each.key_or_group, str(name), folders) or suggestion(str(name), known)
-                way = way or f"choose from {enumerate_names(known)}"
+                way = way or (f"choose from {enumerate_names(known)}" if known else "there is none; drop it")
                 faults.append(fault(each.key_or_group, name, "no such option", way))
     if faults:
         raise ConfigError(*faults)

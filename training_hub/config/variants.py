@@ -50,7 +50,7 @@ class Variants:
         values = [each for each in parsed if self._is_value(each)]
         kept = self._chosen(tuple(str(each.input_line) for each in parsed if not self._is_value(each)))
         if kept is None:
-            return compose(overrides, self.aliases, self.config_dirs)
+            return compose(overrides, self.aliases, self.config_dirs, sweep=True)
         typed = typed_values(parsed, TOP_GROUPS, self.aliases)
         cfg = pickle.loads(pickle.dumps(kept.cfg))  # a third of what copy.deepcopy takes
         try:
@@ -65,7 +65,7 @@ class Variants:
     def _chosen(self, choices: tuple[str, ...]) -> Composition | None:
         """What Hydra makes of the choices alone; None where it must compose every variant itself."""
         if choices not in self._kept:
-            composition = compose(choices, self.aliases, self.config_dirs)
+            composition = compose(choices, self.aliases, self.config_dirs, sweep=True)
             per_job = _OF_THE_JOB.search(OmegaConf.to_yaml(composition.cfg))
             deleted = any(text.startswith("~") for text in choices)
             self._kept[choices] = None if per_job or deleted else composition

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
 
 from training_hub import train
 from training_hub.errors import ConfigError, fault
@@ -29,33 +34,49 @@ class PlannedSweep:
     jobs: list[Job]
     directory: SweepDir
     planner: Planner
-    at_a_time: int | None
+    asked: Asked
 
     def plans(self) -> Iterator[tuple[Job, train.Plan]]:
         """Each job with its plan."""
         return ((job, self.planner.plan(job, self.directory.path)) for job in self.jobs)
 
+    def plugins(self) -> str:
+        """What the plugins of Hydra's are set to, as YAML; "" where this program makes and runs the jobs."""
+        if not self.asked.plugin:
+            return ""
+        hydra = self.planner.hydra(self.jobs[0].overrides)
+        nodes = {f"hydra/{name}={getattr(self.asked, name)}": hydra[name] for name in ("sweeper", "launcher")}
+        return "\n".join(f"{title}\n{indent(_without_target(node), '  ')}" for title, node in nodes.items())
+
     def script(self, plans: Sequence[train.Plan]) -> str:
         """What a cluster would be given for all of them; "" on this machine."""
-        return plans[0].launcher.plan([each.spec for each in plans], self.directory.slurm, self.at_a_time)
+        return plans[0].launcher.plan([each.spec for each in plans], self.directory.slurm, self.asked.own.get("jobs"))
 
 
 def planned_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> PlannedSweep:
-    """Check every job. ConfigError with the faults of all."""
+    """Check every job, or a sample where the values are chosen while the sweep runs. ConfigError with all faults."""
     asked = read(overrides, config_dirs)
-    planner = Planner(asked.swept, config_dirs)
+    planner = planner_of(asked, config_dirs)
     jobs, directory = _again(asked, planner) or _new(asked, planner)
-    return PlannedSweep(jobs, directory, planner, asked.own.get("jobs"))
+    return PlannedSweep(jobs, directory, planner, asked)
 
 
-def run_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
+def _without_target(node: Any) -> str:
+    plain: Any = OmegaConf.to_container(node, resolve=False, enum_to_str=True)
+    return yaml.safe_dump({key: value for key, value in plain.items() if key != "_target_"}, sort_keys=False)
+
+
+def planner_of(asked: Asked, config_dirs: Sequence[str]) -> Planner:
+    """What plans the runs of a sweep."""
+    return Planner(asked.swept, config_dirs, [str(each.input_line) for each in asked.of_hydra])
+
+
+def run_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
     """Check every job, run them, print the table; returns the exit status, the highest of the jobs'.
 
     ConfigError with the faults of all jobs, before the first one starts.
     """
-    asked = read(overrides, config_dirs)
-    planner = Planner(asked.swept, config_dirs)
-    planner.refuse_plugins(asked.jobs()[0])
+    planner = planner_of(asked, config_dirs)
     jobs, directory = _again(asked, planner) or _new(asked, planner)
     with recorded(directory, jobs, overrides, config_dirs, planner.kept) as record:
         record.status = _run(directory, jobs, planner, asked.own.get("jobs"))
@@ -64,7 +85,7 @@ def run_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
 
 def _new(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir]:
     """Checked jobs, and a folder that nobody uses."""
-    every = asked.jobs()
+    every = asked.samples() if asked.chooses_values else asked.jobs()
     directory = new_directory(asked, planner, every)
     return planner.checked(every, directory.path), directory
 
@@ -91,7 +112,7 @@ def _unused(folder: Path) -> Path:
 
 def _again(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir] | None:
     """The jobs, those that are left checked, and the folder where they were begun; None for a sweep to begin."""
-    if asked.resume == "never":
+    if asked.resume == "never" or asked.plugin:
         return None
     every = asked.jobs()
     jobs, default = planner.jobs(every), planner.folder(every)

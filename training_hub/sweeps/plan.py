@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from training_hub import catalogue, train
 from training_hub.config.compose import Composition
@@ -29,10 +30,12 @@ B = TypeVar("B")
 
 
 class Planner:
-    """Plans runs that differ in a few values. swept: the names of these."""
+    """Plans runs that differ in a few values. swept: the names of these. of_hydra: overrides of the sweep's itself."""
 
-    def __init__(self, swept: Sequence[str], config_dirs: Sequence[str] = ()) -> None:
+    def __init__(self, swept: Sequence[str], config_dirs: Sequence[str] = (), of_hydra: Sequence[str] = ()) -> None:
         self._swept = swept
+        self._of_hydra = of_hydra
+        self._declared: set[tuple[str, str]] | None = None
         self._variants = Variants(catalogue.names(), config_dirs)
 
     def jobs(self, every: Iterable[Sequence[str]]) -> list[Job]:
@@ -44,6 +47,7 @@ class Planner:
 
         def check(overrides: Sequence[str]) -> Job:
             composition = self._variants.compose(overrides)
+            self._refuse_another_sweep(composition)
             job = self._job(overrides, composition)
             _plan(job, composition, folder)
             return job
@@ -75,17 +79,19 @@ class Planner:
         """The config options of all jobs so far that did not come with the project: name -> content."""
         return self._variants.kept
 
-    def refuse_plugins(self, overrides: Sequence[str]) -> None:
-        """ConfigError where a file chooses a plugin of Hydra's: it must be typed."""
-        composition = self._composed(overrides)
-        chosen = composition.choices if composition else {}
-        for group in ("hydra/sweeper", "hydra/launcher"):
-            if chosen.get(group, "basic") != "basic":
-                raise ConfigError(fault(group, chosen[group], "chosen in a file", "type it instead"))
-
     def hydra(self, overrides: Sequence[str]) -> Any:
         """Hydra's own node of a config, e.g. `sweeper.n_trials`."""
-        return self._variants.compose(overrides).hydra_cfg.hydra
+        return self._variants.compose([*overrides, *self._of_hydra]).hydra_cfg.hydra
+
+    def _refuse_another_sweep(self, composition: Composition) -> None:
+        """ConfigError where runs of one sweep come from files that declare different ones: `-m experiment=a,b`."""
+        declared = {(each.key, str(each.value)) for each in composition.hydras}
+        first = self._declared = declared if self._declared is None else self._declared
+        if declared != first:
+            key, value = min(declared ^ first)
+            raise ConfigError(
+                fault(key, value, "of some runs of the sweep and not of the others", "choose one experiment")
+            )
 
     def folder(self, every: Iterable[Sequence[str]]) -> Path:
         """Where a sweep goes whose folder was not typed: an experiment's output_dir, else Hydra's hydra.sweep.dir.
@@ -98,11 +104,15 @@ class Planner:
             raise AssertionError(every)
         with composition.resolving() as cfg:
             own = "output_dir" in user_keys(composition)
-            return Path(str(cfg.output_dir if own else composition.hydra_cfg.hydra.sweep.dir))
+            try:
+                return Path(str(cfg.output_dir if own else composition.hydra_cfg.hydra.sweep.dir))
+            except OmegaConfBaseException as error:
+                said = str(error).partition(chr(10))[0]
+                raise ConfigError(f"{'output_dir' if own else 'hydra.sweep.dir'}: {said}") from None
 
     def _composed(self, overrides: Sequence[str]) -> Composition | None:
         try:
-            return self._variants.compose(overrides)
+            return self._variants.compose([*overrides, *self._of_hydra])
         except ConfigError:
             return None
 

@@ -28,33 +28,35 @@ from training_hub.provenance import command_line
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir, objective, outcome
 from training_hub.sweeps.board import Board
-from training_hub.sweeps.expand import Asked, chooses_values, plugin_of, read
-from training_hub.sweeps.front import new_directory
+from training_hub.sweeps.expand import Asked, typed
+from training_hub.sweeps.front import new_directory, planner_of
 from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.study import study_settings
 from training_hub.terminal import say
 
 
-def run_plugin_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
+def run_plugin_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
     """A sweep by Hydra's multirun; returns the exit status, the highest of the jobs' that are known.
 
     ConfigError for faults that can be seen before its first job: of all jobs where Hydra's own sweeper makes them.
     """
-    asked, plugin = read(overrides, config_dirs), plugin_of(overrides)
+    plugin = asked.plugin
     for name, value in asked.own.items():
         raise ConfigError(fault(name, value, f"{plugin} decides how many run at a time", "use its own setting"))
-    planner = Planner(asked.swept, config_dirs)
-    every = asked.samples() if chooses_values(overrides) else asked.jobs()
+    planner = planner_of(asked, config_dirs)
+    every = asked.samples() if asked.chooses_values else asked.jobs()
     planner.checked(every, Path("outputs"))
     found = _there(asked, planner.folder(every), config_dirs)
     if found:
         planner.check(collected(found, planner).completed(), found.path)
     directory = found or new_directory(asked, planner, every)
-    settings = [*_typed(asked.settings), *override_texts({"hydra.sweep.dir": str(directory.path)}, set())]
-    if "hydra/sweeper=optuna" in overrides:
+    settings = [*_typed(asked.for_hydra()), *override_texts({"hydra.sweep.dir": str(directory.path)}, set())]
+    if asked.sweeper == "optuna":
         logging.getLogger("alembic").setLevel(logging.WARNING)  # which tells of itself where optuna makes its study
-        settings += study_settings(directory, planner.hydra(every[0]).sweeper, overrides, again=found is not None)
+        settings += study_settings(
+            directory, planner.hydra(every[0]).sweeper, asked.hydra_keys, again=found is not None
+        )
     with recorded(directory, [], overrides, config_dirs, planner.kept) as record:
         try:
             _multirun(settings, asked.swept, directory.path, config_dirs)
@@ -76,7 +78,7 @@ def _there(asked: Asked, default: Path, config_dirs: Sequence[str]) -> SweepDir 
         return None
     there = [Path(asked.output_dir)] if asked.output_dir else default.parent.glob("*")
     sweeps = [sweep for sweep in map(SweepDir, there) if sweep.exists()]
-    same = [each for each in sweeps if _lines(read(each.read().get("overrides") or [], config_dirs)) == _lines(asked)]
+    same = [each for each in sweeps if _lines(typed(each.read().get("overrides") or [], config_dirs)) == _lines(asked)]
     if asked.output_dir and sweeps and not same:
         rule = "holds another sweep: it was begun with other settings"
         raise ConfigError(fault("output_dir", asked.output_dir, rule, "choose another, or type the same"))
@@ -86,7 +88,8 @@ def _there(asked: Asked, default: Path, config_dirs: Sequence[str]) -> SweepDir 
 
 
 def _lines(asked: Asked) -> set[str]:
-    return {str(each.input_line) for each in asked.settings if each.key_or_group != "hydra.sweeper.n_trials"}
+    typed = (*asked.settings, *asked.of_hydra)
+    return {str(each.input_line) for each in typed if each.key_or_group != "hydra.sweeper.n_trials"}
 
 
 def collected(directory: SweepDir, planner: Planner) -> Board:

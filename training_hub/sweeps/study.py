@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Set
 from typing import Any
 
 from training_hub.config.overrides import override_texts
@@ -11,16 +11,17 @@ from training_hub.sweep_dir import SweepDir
 _FAILURES = "hydra.sweeper.max_failure_rate"
 
 
-def study_settings(directory: SweepDir, sweeper: Any, typed: Sequence[str], again: bool) -> list[str]:
-    """Overrides of the sweeper's that were not typed.
+def study_settings(directory: SweepDir, sweeper: Any, given: Set[str], again: bool) -> list[str]:
+    """Overrides of the sweeper's that the user did not set.
 
     A study lies in the sweep's folder, in a real storage, where no other was named. A run that fails ends nothing. What
-    goes on has fewer trials to go. sweeper: the node of Hydra's config. again: whether the study is there already.
+    goes on has fewer trials to go. sweeper: the node of Hydra's config. given: what the user set. again: whether the
+    study is there already.
     """
     storage = sweeper.storage or f"sqlite:///{directory.path / 'optuna.db'}"
     name = sweeper.study_name or directory.path.name
     found = {"hydra.sweeper.storage": storage, "hydra.sweeper.study_name": name}
-    if not any(text.startswith(f"{_FAILURES}=") for text in typed):
+    if _FAILURES not in given:
         found[_FAILURES] = 1.0
     if again:
         found["hydra.sweeper.n_trials"] = trials_to_go(storage, name, sweeper.n_trials)

@@ -20,9 +20,12 @@ from training_hub.errors import ConfigError
 _NOT_SETTINGS = {"_target_", "worker", "requires", "needs_gpu", "accepts", "algorithm.adapter"}
 
 
-def explain(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
-    """The translation as text. Parameters may still be missing; any other fault is a ConfigError."""
-    composition = train.composed(overrides, folders)
+def explain(overrides: Sequence[str], folders: Sequence[str] = (), sweep: bool | None = False) -> str:
+    """The translation as text. Parameters may still be missing; any other fault is a ConfigError.
+
+    sweep: see `compose`.
+    """
+    composition = train.composed(overrides, folders, sweep=sweep)
     catalogue.refuse_python_made(composition)
     schema = catalogue.schema_of(composition)
     if faults := check(composition, schema, allow_missing=True):

@@ -40,7 +40,7 @@ FLAGS = {
 
 def help_text(verbs: Mapping[str, str], overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     """The text for what the overrides choose: `--help algorithm=osft` has osft's own parameters."""
-    composition = train.composed(overrides, folders)
+    composition = train.composed(overrides, folders, sweep=None)
     algorithm, launcher = catalogue.algorithm_of(composition), catalogue.launcher_of(composition)
     adapter = catalogue.adapter_of(composition)
     own = algorithm.Params

@@ -20,6 +20,8 @@ from training_hub.errors import ConfigError, fault, suggestion
 def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], folders: list[str]) -> int:
     """Run Hydra's application, which shows something; returns the exit status."""
     names = {flag for flag, _ in flags}
+    if names & {"--info", "-i"}:
+        train.composed(overrides, folders, sweep=None)
     if names & {"--cfg", "-c"}:
         _check_names(overrides, folders)
         _check_package(flags, overrides, folders)
@@ -53,7 +55,7 @@ def _hide_verb() -> None:
 
 def _check_names(overrides: Sequence[str], folders: list[str]) -> None:
     """Refuse keys that do not exist; parameters may still be missing."""
-    composition = train.composed(overrides, folders)
+    composition = train.composed(overrides, folders, sweep=None)
     if faults := check(composition, catalogue.schema_of(composition), allow_missing=True):
         raise ConfigError(*faults)
 
@@ -63,7 +65,7 @@ def _check_package(flags: list[tuple[str, str | None]], overrides: Sequence[str]
     package = next((value for flag, value in flags if flag in ("--package", "-p")), None)
     if not package or package == "_global_" or ("job" not in [value for _, value in flags]):
         return
-    node: Any = OmegaConf.to_container(train.composed(overrides, folders).cfg, resolve=False)
+    node: Any = OmegaConf.to_container(train.composed(overrides, folders, sweep=None).cfg, resolve=False)
     for part in package.split("."):
         if not isinstance(node, dict) or part not in node:
             known = map(str, node) if isinstance(node, dict) else ()
