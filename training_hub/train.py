@@ -21,6 +21,7 @@ from training_hub.config import hooks
 from training_hub.config.check import check_and_resolve, faulty_keys
 from training_hub.config.compose import Composition, compose
 from training_hub.config.groups import GROUPS
+from training_hub.config.home import literal
 from training_hub.config.origin import user_keys
 from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import preflight, sound_checks
@@ -77,7 +78,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     output_dir: the run directory where it is not for the user to choose, as in a sweep.
     """
     if output_dir is not None:
-        composition.cfg.output_dir = output_dir
+        composition.cfg.output_dir = literal(output_dir)
     elif "output_dir" not in user_keys(composition):
         composition.cfg.output_dir = _run_to_go_on(composition) or _unused_name(composition)
     faults, config = check_and_resolve(composition, catalogue.schema_of(composition))

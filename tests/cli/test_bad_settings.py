@@ -50,8 +50,8 @@ def test_a_wrong_setting_gets_its_line(name: str, cli: Cli, good: list[str]) -> 
 
 
 BROKEN = {
-    "not closed": ("lr: [1\n", "experiment/mine.yaml, line 3: not valid YAML: expected ',' or ']'"),
-    "a key twice": ("lr: 1\nlr: 2\n", "experiment/mine.yaml, line 3: not valid YAML: found duplicate key lr"),
+    "not closed": ("lr: [1\n", "experiment/mine.yaml, line 3: not valid YAML: did not find expected ',' or ']'"),
+    "a key twice": ("lr: 1\nlr: 2\n", "lr: is given twice (experiment/mine.yaml, lines 2 and 3); keep one of the two"),
     "a list": ("- a\n", "experiment/mine.yaml: must hold settings, not a list; write NAME: VALUE"),
     "a value for a node": (
         "lr: 1\nmodel: foo\n",

@@ -9,6 +9,7 @@ import pytest
 
 from training_hub.cli import main
 from training_hub.config.groups import CONF
+from training_hub.train import composed
 
 SETTINGS = "# @package _global_\nlr: 0.125\n"
 Make = Callable[..., str]
@@ -156,3 +157,20 @@ def test_an_option_that_hydra_does_not_read_is_no_option(folder: Make, refused: 
     for name, way in ways.items():
         (line,) = refused("--config-dir=own", f"experiment={name}")
         assert line == f"experiment={name}: no such option; {way}"
+
+
+@pytest.mark.parametrize("name", ["jörg", "日本", "a#b", "tilde~", "an & ampersand"])
+def test_a_path_with_any_letter_needs_no_quotes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", f"data_path=/x/{name}/rows.jsonl"]) == 0
+    assert f"/x/{name}/rows.jsonl" in capsys.readouterr().out
+    assert main(["explain", "-m", f"data_path=/x/{name}/rows.jsonl", "seed=1,2"]) == 0
+    assert capsys.readouterr().out.count("# run ") == 2
+
+
+def test_a_home_that_looks_like_a_reference_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "a ${lr} b"))
+    cfg = composed(["data_path=~/rows.jsonl", "output_dir=~/run"]).cfg
+    assert (cfg.data_path, cfg.output_dir) == (f"{tmp_path}/a ${{lr}} b/rows.jsonl", f"{tmp_path}/a ${{lr}} b/run")

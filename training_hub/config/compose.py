@@ -27,7 +27,7 @@ from training_hub.config.refusals import (
     yaml_fault,
 )
 from training_hub.config.sources import Said, Source, recorded_merge
-from training_hub.config.typed import Typed, is_group, parse, refuse_unknown_options, rewrite, typed_values
+from training_hub.config.typed import Typed, is_group, legible, parse, refuse_unknown_options, rewrite, typed_values
 from training_hub.config.words import heed
 from training_hub.errors import ConfigError
 
@@ -152,7 +152,7 @@ def _composed(
 
 def rewritten(overrides: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
     """Overrides as Hydra takes them: own names, and keys that do not exist let through. Sweeps stay sweeps."""
-    return [rewrite(OverridesParser.create().parse_override(text), TOP_GROUPS, aliases) for text in overrides]
+    return [rewrite(OverridesParser.create().parse_override(legible(text)), TOP_GROUPS, aliases) for text in overrides]
 
 
 def missing_parameters(algorithm: str) -> set[str]:

@@ -121,7 +121,8 @@ class _StrictRepository(ConfigRepository):
     def load_config(self, config_path: str) -> ConfigResult | None:
         """A config by its name, None where there is none. ConfigError for a file that is not one clear thing."""
         source = self._find_object_source(config_path, ObjectType.CONFIG)
-        if source is not None and source.scheme() == "file":
+        shipped = source is not None and source.provider == "main" and not config_path.startswith("experiment/")
+        if source is not None and source.scheme() == "file" and not shipped:  # a test reads these as strictly
             name = f"{config_path.removesuffix('.yaml')}.yaml"
             strict_yaml.check(Path(source.path, name), name)
         return super().load_config(config_path)

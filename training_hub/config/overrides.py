@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from training_hub.config.home import literal
 from training_hub.config.instances import settings_of
 from training_hub.errors import ConfigError, fault
 
@@ -76,6 +77,5 @@ def _key(name: str, key: object) -> str:
 
 def _quoted(text: str) -> str:
     """Hydra's quoting: backslashes count only before a quote and at the end. `${` is text here, not a reference."""
-    text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", text)
-    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text)
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), literal(text))
     return f"'{escaped}'"

@@ -16,12 +16,21 @@ from training_hub.config.groups import SEVERAL
 from training_hub.config.twice import refuse_twice
 from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
 
+_SIGNIFICANT = set("'\"\\()[]{},$")
+
+
+def legible(text: str) -> str:
+    """An override, its value in quotes where Hydra's lexer does not know a letter of it: `resume=/home/jörg/run`."""
+    name, equals, value = text.partition("=")
+    strange = not value.isascii() or any(each in value for each in "~#&;!<>`^")
+    return f"{name}='{value.strip()}'" if equals and strange and not _SIGNIFICANT & set(value) else text
+
 
 def parse(text: str) -> Override:
     """One override. ConfigError for bad grammar, and for several values where one is wanted."""
     way = "write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
     try:
-        parsed = OverridesParser.create().parse_override(text)
+        parsed = OverridesParser.create().parse_override(legible(text))
     except HydraException:
         raise ConfigError(f"{text}: not a setting; {way}") from None
     except RecursionError:

@@ -22,6 +22,7 @@ from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS, conf_loader
 from training_hub.config.overrides import override_texts
 from training_hub.config.twice import refuse_twice
+from training_hub.config.typed import legible
 from training_hub.config.values import wrong_values
 from training_hub.errors import ConfigError, fault, shown_value, subject
 from training_hub.params import Params, SweepParams, aliases
@@ -177,7 +178,7 @@ def _parsed(overrides: Sequence[str], folders: Sequence[str] = ()) -> list[Overr
     parsed = []
     for text in overrides:
         try:
-            parsed += parser.parse_overrides([text])
+            parsed += parser.parse_overrides([legible(text)])
         except HydraException:
             way = "write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
             raise ConfigError(f"{text}: not a setting; {way}") from None
