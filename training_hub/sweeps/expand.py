@@ -130,7 +130,8 @@ def _as_override(name: str, value: Any) -> str:
 
 def _composed(asked: Asked, folders: Sequence[str]) -> Composition:
     """The first sample that can be composed. ConfigError with the faults of all where none can."""
-    faults = [text for each in asked.settings if _is_empty(each) for text in _sweep_faults(each)]
+    empty = any(map(_is_empty, asked.settings))
+    faults = [text for each in asked.settings for text in _sweep_faults(each)] if empty else []
     for sample in () if faults else asked.samples():
         try:
             return train.composed([*sample, *(str(each.input_line) for each in asked.of_hydra)], folders, sweep=True)
