@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import yaml
-
 from training_hub.config.typed import parse
 from training_hub.config.words import would_run
 from training_hub.errors import ConfigError, enumerate_names
@@ -53,11 +51,11 @@ def _is_true(text: str) -> bool:
 
 
 def _read(run: RunDir) -> tuple[dict[str, Any], list[str]]:
-    """Config and overrides, empty where they are torn: whoever needs them says so."""
+    """Config and overrides, empty where there are none. ConfigError where they are damaged."""
     config, overrides = dict[str, Any](), list[str]()
-    with suppress(ConfigError, OSError):
+    with suppress(FileNotFoundError):
         config = run.read_config()
-    with suppress(OSError, ValueError, TypeError, yaml.YAMLError):
+    with suppress(FileNotFoundError):
         overrides = run.read_overrides()
     return config, overrides
 

@@ -26,6 +26,7 @@ class InstructLabTrainingBackend(ScriptBackend):
     """Trains with instructlab-training's `main_ds.py` on one or many CUDA GPUs."""
 
     name: ClassVar[str] = "instructlab-training"
+    module: ClassVar[str] = "instructlab.training.main_ds"
     Node: ClassVar[type[BackendNode]] = InstructLabTrainingNode
     without_flash: ClassVar[str] = "sdpa instead, and one process only"
     owned: ClassVar[Mapping[str, str]] = {

@@ -20,6 +20,7 @@ class MiniTrainerBackend(ScriptBackend):
     """Trains with mini-trainer's `train.py` on one or many CUDA GPUs."""
 
     name: ClassVar[str] = "mini-trainer"
+    module: ClassVar[str] = "mini_trainer.train"
     cannot_resume: ClassVar[str] = _RESUME
     owned: ClassVar[Mapping[str, str]] = {
         "data_path": "data_path",

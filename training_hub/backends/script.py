@@ -17,10 +17,11 @@ from training_hub.run import RunDir
 class ScriptBackend(RecipeBackend):
     """A library that is run as `python -m MODULE --option=value ...` under torchrun; MODULE is the recipe's target.
 
-    broken: options that its script takes and does not do right by, each with what is wrong and the way out.
+    module: of the script; "": the recipe's word is enough. broken: options that its script takes and does not do right by, each with what is wrong and the way out.
     """
 
     broken: ClassVar[Mapping[str, str]] = {}
+    module: ClassVar[str] = ""
 
     @classmethod
     def script(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
@@ -48,6 +49,8 @@ class ScriptBackend(RecipeBackend):
     def check(cls, config: Mapping[str, Any]) -> list[str]:
         """What the library cannot do, and what it is known to do wrongly."""
         recipe = config["recipe"]
+        if cls.module and recipe["_target_"] != cls.module:  # it would be executed, whatever it is
+            return [fault("recipe._target_", recipe["_target_"], f"no script of {cls.name}", "drop it")]
         faults = [f"recipe.{name}={recipe[name]}: {text}" for name, text in cls.broken.items() if name in recipe]
         return [*faults, *cls._scheduler(config), *cls._attention(config), *cls._model(config)]
 

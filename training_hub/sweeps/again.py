@@ -37,10 +37,7 @@ def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = (
     own = [str(directory.conf)] if directory.conf.is_dir() else began.get("config_dirs") or []
     folders = [*map(os.path.abspath, config_dirs), *own]
     os.chdir(began["folder"])
-    kept = [
-        text
-        for text in vouched.without_word(began["overrides"])
-        if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN
-    ]
+    typed = vouched.without_word(began["overrides"]) if config_dirs else began["overrides"]  # not for further files
+    kept = [text for text in typed if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN]
     here = override_texts({"output_dir": str(directory.path)}, set())
     return [*changed(kept, further, catalogue.names() | aliases(SweepParams)), *here, "resume=must"], folders
