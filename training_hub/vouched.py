@@ -23,6 +23,7 @@ def heed_run(run: RunDir, said: str, trusted: bool) -> None:
     ConfigError for a folder that this user has not written here, unless trusted: the user typed so.
     """
     config, overrides = _read(run)
+    run.read_manifest()  # raises where it is damaged
     if not trusted and not run.is_own():
         raise ConfigError(_refusal(said, list(dict.fromkeys(would_run(config, overrides)))))
     trust.allow(folders=[str(run.conf)])

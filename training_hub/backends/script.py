@@ -17,7 +17,8 @@ from training_hub.run import RunDir
 class ScriptBackend(RecipeBackend):
     """A library that is run as `python -m MODULE --option=value ...` under torchrun; MODULE is the recipe's target.
 
-    module: of the script; "": the recipe's word is enough. broken: options that its script takes and does not do right by, each with what is wrong and the way out.
+    module: of the script; "": the recipe's word is enough. broken: options that its script takes and does not do right
+    by, each with what is wrong and the way out.
     """
 
     broken: ClassVar[Mapping[str, str]] = {}
