@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
-from omegaconf._utils import get_yaml_loader
 
 from training_hub.errors import ConfigError, shown_value
 
+_OMEGACONFS = import_module("omegaconf._yaml" if find_spec("omegaconf._yaml") else "omegaconf._utils")  # before 2.4
 _MOST_BYTES = 2**20
 _DEEPEST = 50
 _MOST_VALUES = 20_000
@@ -27,7 +29,7 @@ _KINDS = {"bool": "true or false", "int": "a number", "float": "a number", "null
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads plain words as OmegaConf does; by libyaml where PyYAML came with it, ten times as fast."""
 
-    yaml_implicit_resolvers = get_yaml_loader().yaml_implicit_resolvers
+    yaml_implicit_resolvers = _OMEGACONFS.get_yaml_loader().yaml_implicit_resolvers
 
 
 def check(file: Path, name: str) -> None:
