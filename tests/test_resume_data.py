@@ -52,6 +52,7 @@ def written(name: str, answer: str) -> str:
     else:
         path.mkdir(exist_ok=True)
         (path / "dataset_info.json").write_text("{}")
+        (path / "state.json").write_text('{"_data_files": [{"filename": "data-00000.arrow"}]}')
         (path / "data-00000.arrow").write_text(answer)
     return name
 
