@@ -113,6 +113,37 @@ def test_a_repository_has_a_commit_and_may_have_changed(tmp_path: Path, monkeypa
     assert git_state(tmp_path) == state | {"changed": True}
 
 
+@pytest.mark.parametrize("where", ["fsmonitor", "hook", "clean", "process"])
+def test_nothing_that_a_repository_names_is_executed(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository from elsewhere, its `.git` included; the canary shows that git alone would have run the program."""
+    monkeypatch.chdir(tmp_path)
+    git("init")
+    Path("file").write_text("1")
+    Path(".gitattributes").write_text("file filter=a=b\n")
+    git("add", "file", ".gitattributes")
+    git("commit", "-m", "first")
+    program = tmp_path / ".git" / "hooks" / "post-index-change"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/canary\ncat\n")
+    program.chmod(0o755)
+    if where == "fsmonitor":
+        git("config", "core.fsmonitor", str(program))
+    elif where != "hook":
+        git("config", f"filter.a=b.{where}", str(program))
+        git("config", "filter.a=b.required", "true")
+    if where != "hook":
+        git("config", "core.hooksPath", "none")
+    Path("file").write_text("2")
+    state = git_state(tmp_path)
+    assert state is not None
+    assert state["changed"]
+    assert not Path("canary").exists()
+    subprocess.run(["git", "status"], check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    assert Path("canary").exists()
+
+
 def test_without_git_there_is_no_git_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_state(tmp_path) is None

@@ -202,7 +202,7 @@ def test_a_run_that_is_started_anew_keeps_nothing_of_the_old_one(run: RunDir) ->
     (run.checkpoints / "checkpoint-99").mkdir()
     run.create({"lr": 1.0}, [], {"status": "created"})
     assert sorted(file.name for file in run.path.rglob("*")) == [
-        "checkpoints", "config.yaml", "manifest.json", "overrides.yaml",
+        ".seal", "checkpoints", "config.yaml", "manifest.json", "overrides.yaml",
     ]  # fmt: skip
     assert run.read_manifest() == {"status": "created"}
     assert not run.stop_requested()

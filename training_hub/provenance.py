@@ -20,6 +20,8 @@ from training_hub.machine import hardware
 from training_hub.redaction import redacted
 
 _HEAD_BYTES = 1 << 20
+_NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_ITS_OWN = ("local", "worktree")  # settings that come with a repository
 
 
 def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
@@ -55,19 +57,30 @@ def command_line() -> list[str]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit and whether files were changed since; None outside a repository."""
+    """Commit and whether files were changed since; None outside a repository. Nothing that its settings name is run."""
 
-    def git(*arguments: str) -> str | None:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *arguments], check=False, cwd=folder, capture_output=True, text=True
-        )
+    def git(*arguments: str, **env: str) -> str | None:
+        command = ["git", "--no-optional-locks", *_NO_PROGRAMS, *arguments]
+        environment = {**os.environ, **env}
+        done = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
     try:
         commit = git("rev-parse", "HEAD")
     except FileNotFoundError:
         return None
-    return {"commit": commit, "changed": bool(git("status", "--porcelain", "-uno"))} if commit else None
+    filters = _without_filters(git("config", "--show-scope", "--name-only", "--get-regexp", r"^filter\.") or "")
+    status = git("status", "--porcelain", "-uno", "--ignore-submodules=dirty", **filters)
+    return {"commit": commit, "changed": bool(status)} if commit else None
+
+
+def _without_filters(settings: str) -> dict[str, str]:
+    """The variables that empty a repository's own filters, as lines of scope and name; the user's own are kept."""
+    names = [name for line in settings.splitlines() for scope, _, name in [line.partition("\t")] if scope in _ITS_OWN]
+    begin = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    given = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(names, begin)}
+    values = {f"GIT_CONFIG_VALUE_{begin + number}": "" for number in range(len(names))}
+    return {"GIT_CONFIG_COUNT": str(begin + len(names)), **given, **values}
 
 
 def fingerprint(path: Path) -> dict[str, Any] | None:

@@ -19,6 +19,14 @@ OSFT = ["algorithm=osft", "unfreeze_rank_ratio=0.5"]
 SCHEDULERS = "linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup"
 
 CASES = {
+    "another module than the library's script": (
+        [*MINI, "recipe._target_=shutil"],
+        "recipe._target_=shutil: no script of mini-trainer; drop it",
+    ),
+    "another module of its library": (
+        [*INSTRUCTLAB, "recipe._target_=instructlab.training.config"],
+        "recipe._target_=instructlab.training.config: no script of instructlab-training; drop it",
+    ),
     "a scheduler that transformers lacks": (
         [*MINI, "lr_scheduler=cosin"],
         "lr_scheduler=cosin: backend=mini-trainer has no such scheduler; did you mean cosine?",

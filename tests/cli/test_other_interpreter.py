@@ -30,6 +30,8 @@ def main(*arguments):
     return 3
 """
 
+ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # where the tests' copy may stand
+
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -56,7 +58,7 @@ def python(other: Path) -> str:
 def test_it_is_another_environment_without_the_front(python: str, other: Path, tmp_path: Path) -> None:
     for name in ("training_hub", "hydra", "omegaconf"):
         done = subprocess.run(
-            [python, "-c", f"import {name}"], cwd=tmp_path, capture_output=True, text=True, check=False
+            [python, "-c", f"import {name}"], cwd=tmp_path, env=ALONE, capture_output=True, text=True, check=False
         )
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1].startswith(("ModuleNotFoundError", "ImportError"))
@@ -66,7 +68,7 @@ def test_it_is_another_environment_without_the_front(python: str, other: Path, t
 def test_it_gets_this_package_and_nothing_that_lies_beside_it(python: str, other: Path, tmp_path: Path) -> None:
     (tmp_path / "probe.py").write_text(PROBE)
     done = subprocess.run(
-        [*running(python, "probe"), "a b", "c"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [*running(python, "probe"), "a b", "c"], cwd=tmp_path, env=ALONE, capture_output=True, text=True, check=False
     )
     assert done.returncode == 3, done.stderr
     assert json.loads(done.stdout) == [str(other), [], "lr=-1: must be greater than 0", ["a b", "c"]]

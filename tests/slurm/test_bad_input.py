@@ -67,6 +67,19 @@ def test_a_line_says_what_is_wrong(typed: list[str], expected: str) -> None:
     assert faults(*typed) == (expected,)
 
 
+@pytest.mark.parametrize("key", ["launcher.job_name", "account", "partition", "launcher.sbatch.comment"])
+def test_a_value_does_not_begin_a_line_of_the_script(key: str) -> None:
+    rule = "a job's script takes one line for it; drop the rest"
+    name = key if "." in key else f"launcher.{key}"
+    assert f"{name}='a\\ntouch canary': {rule}" in faults(f'{key}="a\ntouch canary"')
+
+
+def test_a_value_in_a_list_does_not_begin_a_line_of_the_script_either() -> None:
+    rule = "a job's script takes one line for it; drop the rest"
+    key = "launcher.sbatch.comment"
+    assert faults(f'{key}=[a,"b\ntouch canary"]') == (f"{key}=['a', 'b\\ntouch canary']: {rule}",)
+
+
 def test_the_messages_on_the_page_about_troubles(
     here: Path,  # noqa: F811
     capsys: pytest.CaptureFixture[str],

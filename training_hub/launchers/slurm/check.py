@@ -110,7 +110,8 @@ def _lines(node: Mapping[str, Any]) -> Iterator[str]:
         if set(str(node[key])) & set("\n\r"):
             yield fault(f"launcher.{key}", repr(node[key]), "a job's script takes one line for it", "drop the rest")
     for name, value in node["sbatch"].items():
-        if set(f"{name}{value}") & set("\n\r"):
+        texts = value if isinstance(value, list) else [value]
+        if set("".join(map(str, [name, *texts]))) & set("\n\r"):
             rule = "a job's script takes one line for it"
             yield fault(f"launcher.sbatch.{name}", repr(value), rule, "drop the rest")
 
