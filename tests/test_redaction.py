@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training_hub.errors import ConfigError, RunFailed, fault
-from training_hub.redaction import redacted, secret_in, variable_in
+from training_hub.redaction import environment, redacted, secret_in, variable_in
 
 PLAIN = [
     "gsm8k-lr1e-5-seed42", "outputs/2026-11-25/10-00-00", "/home/me/models/Qwen2.5-0.5B-Instruct", "Qwen/Qwen3-8B",
@@ -78,7 +78,7 @@ def test_a_secret_is_known_by_its_looks_and_hidden(name: str) -> None:
 )  # fmt: skip
 def test_a_variable_named_like_a_secret_holds_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "abc12")
-    assert (redacted("x=abc12,y"), variable_in("abc12")) == ("x=***,y", name)
+    assert (redacted("x=abc12,y"), variable_in("abc12", environment())) == ("x=***,y", name)
     assert redacted("xabc12y") == "xabc12y", "a short one counts as a whole word alone"
     monkeypatch.setenv(name, "abc12-def34")
     assert redacted("xabc12-def34y") == "x***y"
@@ -88,7 +88,7 @@ def test_a_variable_named_like_a_secret_holds_one(name: str, monkeypatch: pytest
 def test_a_password_in_the_url_of_a_variable_is_a_secret_by_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "mysql://u:s3/cret@db/x")
     assert redacted("tags: s3/cret") == "tags: ***"
-    assert variable_in("s3/cret") == name
+    assert variable_in("s3/cret", environment()) == name
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_password_in_the_url_of_a_variable_is_a_secret_by_itself(name: str, mo
 )  # fmt: skip
 def test_ordinary_values_of_variables_are_no_secrets(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    assert (redacted(f"x={value}"), variable_in(value)) == (f"x={value}", None)
+    assert (redacted(f"x={value}"), variable_in(value, environment())) == (f"x={value}", None)
 
 
 def test_no_error_of_the_project_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

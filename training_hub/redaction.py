@@ -72,7 +72,7 @@ _SHAPE = {kind: re.compile(rf"(?<![A-Za-z0-9])(?:{shape})") for kind, shape in _
 _ANY_SHAPE = re.compile("|".join(each.pattern for each in _SHAPE.values()))
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """Secrets of the environment: text -> variable. long: found anywhere; short: as whole words alone."""
 
     long: dict[str, str]
@@ -86,16 +86,16 @@ def redacted(text: str) -> str:
     text = _USER.sub(rf"\g<scheme>://{HIDDEN}@", text)
     text = _ASSIGNED.sub(rf"\g<key>{HIDDEN}", _QUERY.sub(rf"\g<key>{HIDDEN}", text))
     text = _ANY_SHAPE.sub(HIDDEN, text)
-    pattern = _environment().pattern
+    pattern = environment().pattern
     return pattern.sub(HIDDEN, text) if pattern else text
 
 
-def variable_in(text: str, whole_words: bool = True) -> str | None:
+def variable_in(text: str, known: Known, whole_words: bool = True) -> str | None:
     """The environment variable whose secret stands in a text, None where none does.
 
-    whole_words: look for short values too, which may be ordinary words, such as `swordfish`.
+    known: `environment()`, asked once for many texts. whole_words: look for short values too, which may be ordinary
+    words, such as `swordfish`.
     """
-    known = _environment()
     for match in known.pattern.finditer(text) if known.pattern else ():
         if name := known.long.get(match[0]) or (known.short.get(match[0]) if whole_words else None):
             return name
@@ -118,12 +118,13 @@ def _without_hidden(text: str) -> str:
     return text.replace(f"{HIDDEN}@", "")
 
 
-def _environment() -> _Known:
+def environment() -> Known:
+    """The secrets of this process's environment, as it is now."""
     return _known(tuple(os.environ.items()))
 
 
 @lru_cache(maxsize=4)
-def _known(variables: tuple[tuple[str, str], ...]) -> _Known:
+def _known(variables: tuple[tuple[str, str], ...]) -> Known:
     long: dict[str, str] = {}
     short: dict[str, str] = {}
     for name, value in variables:
@@ -134,7 +135,7 @@ def _known(variables: tuple[tuple[str, str], ...]) -> _Known:
     shapes = [re.escape(each) for each in sorted(long, key=len, reverse=True)]
     words = [re.escape(each) for each in sorted(short, key=len, reverse=True)]
     shapes += [rf"(?<![A-Za-z0-9])(?:{'|'.join(words)})(?![A-Za-z0-9])"] if words else []
-    return _Known(long, short, re.compile("|".join(shapes)) if shapes else None)
+    return Known(long, short, re.compile("|".join(shapes)) if shapes else None)
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:

@@ -47,9 +47,11 @@ def unusable(recipe: Mapping[str, Any], python: str | None, where: tuple[str, ..
 
 def _scheduler_arguments(recipe: Mapping[str, Any], where: tuple[str, ...]) -> Iterator[str]:
     scheduler, given = str(recipe.get("lr_scheduler_type")), recipe.get("lr_scheduler_kwargs")
+    if not given or not isinstance(given, Mapping):
+        return
     function = _SCHEDULES.get(scheduler)
     known = signature.arguments(f"transformers.optimization.{function}", where) if function else None
-    if known is None or not isinstance(given, Mapping):
+    if known is None:
         return
     own = [name for name in known if name not in _GIVEN]
     for name in given:

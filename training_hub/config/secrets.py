@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from training_hub.errors import fault
-from training_hub.redaction import HIDDEN, NAMED, redacted, secret_in, variable_in
+from training_hub.redaction import HIDDEN, NAMED, Known, environment, redacted, secret_in, variable_in
 
 _RULE = "and would be written to the run directory"
 _WAY = "give it by the environment, e.g. HF_TOKEN or MLFLOW_TRACKING_PASSWORD"
@@ -18,25 +18,27 @@ def secret_faults(config: Mapping[str, Any], by_user: Collection[str], typed: Se
     config: resolved. by_user: the keys that the user set; the others may hold a word that is some variable's value as
     well. typed: overrides, which are written too.
     """
-    faults = [_fault(key, *found) for key, text in _texts(config, "") if (found := _found(key, text, by_user))]
+    known = environment()
+    faults = [_fault(key, *found) for key, text in _texts(config, "") if (found := _found(key, text, by_user, known))]
     return list(dict.fromkeys(faults)) or refusals(typed)
 
 
 def refusals(words: Iterable[str]) -> list[str]:
     """The same for words of the command line."""
-    found = ((word, _secret(word, whole_words=True)) for word in words)
+    known = environment()
+    found = ((word, _secret(word, known, whole_words=True)) for word in words)
     return [_fault(word.partition("=")[0], *secret) for word, secret in found if secret]
 
 
-def _found(key: str, text: str, by_user: Collection[str]) -> tuple[str, str] | None:
+def _found(key: str, text: str, by_user: Collection[str], known: Known) -> tuple[str, str] | None:
     if text.strip() and any(map(NAMED.fullmatch, key.split("."))):
         return "holds a password or a key", _WAY
     whose = any(key == each or key.startswith(f"{each}.") for each in by_user)
-    return _secret(text, whose) or _secret(key, whose)
+    return _secret(text, known, whose) or _secret(key, known, whose)
 
 
-def _secret(text: str, whole_words: bool) -> tuple[str, str] | None:
-    if variable := variable_in(text, whole_words):
+def _secret(text: str, known: Known, whole_words: bool) -> tuple[str, str] | None:
+    if variable := variable_in(text, known, whole_words):
         return f"holds {variable}", f"drop it, {variable} is enough"
     kind = secret_in(text)
     return (f"holds {kind}", _WAY) if kind else None

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from training_hub.config import elsewhere
 from training_hub.config.compose import Composition
 from training_hub.config.origin import place_of, shown, user_keys
 from training_hub.config.schema import Schema
@@ -114,5 +113,7 @@ def _fault(composition: Composition, key: str, known: Iterable[str], owner: str 
     right = composition.aliases.get(key) or nearest(last, [*known, *(() if parent else composition.aliases)])
     way = f"did you mean {parent + '.' if parent else ''}{right}?" if right else "see --help for those that exist"
     if not parent and key not in composition.aliases:
+        from training_hub.config import elsewhere  # only now: most commands have no such key
+
         way = elsewhere.answer(key, str(shown(composition, key))) or way
     return fault(key, shown(composition, key), rule, f"it belongs to {owner}" if owner else way)
