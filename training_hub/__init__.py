@@ -37,6 +37,23 @@ _NAMES = {
     "sft": "training_hub.algorithms.sft",
 }
 
+# What only the original's Python package has -> what to use.
+_OF_THE_ORIGINAL = {
+    "lora_grpo, grpo, gepa, embedding_sft, LoRAGRPOAlgorithm, GEPAAlgorithm, EmbeddingSFTAlgorithm":
+        "this algorithm is not available; AlgorithmRegistry.list_algorithms() names those that are",
+    "UnslothLoRABackend": 'choose the backend by name: lora_sft(..., backend="unsloth")',
+    "ARTLoRAGRPOBackend, VeRLLoRAGRPOBackend, GEPABackend, MLflowGEPABackend, SentenceTransformersBackend":
+        "this backend is not available; AlgorithmRegistry.list_backends(ALGORITHM) names those that are",
+    "BasicEstimator, OSFTEstimator, OSFTEstimatorExperimental, LoRAEstimator, QLoRAEstimator, time_estimate":
+        'call estimate(training_method="sft", model_path=...)',
+    "JITCheckpointCallback": 'drop it: SIGTERM always saves and stops, and resume="auto" resumes',
+    "RemoteCheckpointSyncCallback": "not available; give output_dir a folder of a mounted volume",
+    "merge_default_callbacks": "pass the callbacks themselves: sft(..., callbacks=[...])",
+    "tool_call_reward, binary_reward, ITSRollout": "rewards are not available",
+    "welcome": "drop it; training_hub.__version__ says which version is installed",
+    "get_torchrun_params": "pass nproc_per_node, nnodes and the like; torchrun's environment variables are read",
+}  # fmt: skip
+
 __all__ = [
     "Algorithm",
     "AlgorithmRegistry",
@@ -88,9 +105,8 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
     if name not in _NAMES:
-        from training_hub.config.elsewhere import answer_in_python
-
-        way = f"; {text}" if (text := answer_in_python(name)) else ""
+        text = next((text for names, text in _OF_THE_ORIGINAL.items() if name in names.split(", ")), "")
+        way = f"; {text}" if text else ""
         raise AttributeError(
             f"module {__name__!r} has no attribute {name!r}{way}", name=name, obj=sys.modules[__name__]
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, create_model
 from training_hub.adapters.base import Adapter
 from training_hub.config import hooks
 from training_hub.config.choices import entry, options, read_option
-from training_hub.config.compose import Composition
+from training_hub.config.compose import Composition, compose
 from training_hub.config.schema import Schema
 from training_hub.config.tested import tested_arguments
 from training_hub.config.values import selected
@@ -66,6 +66,16 @@ def logger_of(composition: Composition, name: str) -> Any:
 def logger_faults(composition: Composition, config: Mapping[str, Any]) -> list[str]:
     """What is wrong with the loggers of a resolved config."""
     return [text for name, node in config["logger"].items() for text in logger_of(composition, name).check(node)]
+
+
+def composed(
+    overrides: Sequence[str],
+    config_dirs: Sequence[str] = (),
+    typed_in: str = "command line",
+    sweep: bool | None = False,
+) -> Composition:
+    """Compose overrides, parameters under any of their names; see `compose`."""
+    return compose(overrides, names(), config_dirs, typed_in, sweep)
 
 
 def names() -> dict[str, str]:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from omegaconf import OmegaConf
 
 from training_hub import catalogue, checkpoints, provenance, resume
+from training_hub.catalogue import composed as composed
 from training_hub.config import hooks
 from training_hub.config.check import check_and_resolve, faulty_keys
-from training_hub.config.compose import Composition, compose
+from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.home import literal
 from training_hub.config.origin import user_keys
@@ -60,16 +61,6 @@ class Plan:
     spec: RunSpec
     start: resume.Start = resume.NEW
     warnings: tuple[str, ...] = ()
-
-
-def composed(
-    overrides: Sequence[str],
-    config_dirs: Sequence[str] = (),
-    typed_in: str = "command line",
-    sweep: bool | None = False,
-) -> Composition:
-    """Compose overrides, parameters under any of their names; see `compose`."""
-    return compose(overrides, catalogue.names(), config_dirs, typed_in, sweep)
 
 
 def plan(composition: Composition, output_dir: str | None = None) -> Plan:

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from training_hub import train
 from training_hub.adapters.base import Adapter
 from training_hub.installed.interpreter import look_at, running
 from training_hub.model_files import Held, Size
@@ -52,6 +51,8 @@ class RecipeBackend(Backend):
     def execute_training(self, algorithm_params: dict[str, Any]) -> TrainResult:
         """Train exactly as the command line would. `algorithm_params` must hold `algorithm` beside the parameters."""
         given = dict(algorithm_params)
+        from training_hub import train  # what only shows a config needs none of it
+
         return train.from_python(str(given.pop("algorithm")), self.name, given)
 
     @classmethod

@@ -288,29 +288,6 @@ def _by_name() -> dict[str, str]:
     return {name.strip(): text for names, text in _ANSWERS.items() for name in names.split(",")}
 
 
-# What only the original's Python package has -> what to use.
-_PYTHON_NAMES = {
-    "lora_grpo, grpo, gepa, embedding_sft, LoRAGRPOAlgorithm, GEPAAlgorithm, EmbeddingSFTAlgorithm":
-        "this algorithm is not available; AlgorithmRegistry.list_algorithms() names those that are",
-    "UnslothLoRABackend": 'choose the backend by name: lora_sft(..., backend="unsloth")',
-    "ARTLoRAGRPOBackend, VeRLLoRAGRPOBackend, GEPABackend, MLflowGEPABackend, SentenceTransformersBackend":
-        "this backend is not available; AlgorithmRegistry.list_backends(ALGORITHM) names those that are",
-    "BasicEstimator, OSFTEstimator, OSFTEstimatorExperimental, LoRAEstimator, QLoRAEstimator, time_estimate":
-        'call estimate(training_method="sft", model_path=...)',
-    "JITCheckpointCallback": 'drop it: SIGTERM always saves and stops, and resume="auto" resumes',
-    "RemoteCheckpointSyncCallback": "not available; give output_dir a folder of a mounted volume",
-    "merge_default_callbacks": "pass the callbacks themselves: sft(..., callbacks=[...])",
-    "tool_call_reward, binary_reward, ITSRollout": "rewards are not available",
-    "welcome": "drop it; training_hub.__version__ says which version is installed",
-    "get_torchrun_params": "pass nproc_per_node, nnodes and the like; torchrun's environment variables are read",
-}  # fmt: skip
-
-
-def answer_in_python(name: str) -> str:
-    """What to use for a name of the original's Python package; "" for any other name."""
-    return next((text for names, text in _PYTHON_NAMES.items() if name in names.split(", ")), "")
-
-
 def row(entry: str | tuple[str, str]) -> tuple[str, str]:
     """One line of the page: the names there, and what to use here. KeyError for a name without an answer."""
     if not isinstance(entry, str):

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from training_hub import catalogue, train
+from training_hub import catalogue
 from training_hub.config.check import check
 from training_hub.config.compose import Composition
 from training_hub.config.origin import references
@@ -25,7 +25,7 @@ def explain(overrides: Sequence[str], folders: Sequence[str] = (), sweep: bool |
 
     sweep: see `compose`.
     """
-    composition = train.composed(overrides, folders, sweep=sweep)
+    composition = catalogue.composed(overrides, folders, sweep=sweep)
     catalogue.refuse_python_made(composition)
     schema = catalogue.schema_of(composition)
     if faults := check(composition, schema, allow_missing=True):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from omegaconf import OmegaConf
 from pydantic import BaseModel
 
-from training_hub import catalogue, train
+from training_hub import catalogue
 from training_hub.config.choices import options
 from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS
@@ -40,7 +40,7 @@ FLAGS = {
 
 def help_text(verbs: Mapping[str, str], overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     """The text for what the overrides choose: `--help algorithm=osft` has osft's own parameters."""
-    composition = train.composed(overrides, folders, sweep=None)
+    composition = catalogue.composed(overrides, folders, sweep=None)
     algorithm, launcher = catalogue.algorithm_of(composition), catalogue.launcher_of(composition)
     adapter = catalogue.adapter_of(composition)
     own = algorithm.Params
