@@ -64,6 +64,13 @@ def size_of(path: str) -> Size | None:
     return Size(sum(math.prod(each["shape"]) for each in tensors.values()), stored_bytes(path))
 
 
+def largest_id(config: object) -> int | None:
+    """The largest token id that the embedding of a model has a row for, by its config.json; None where it says none."""
+    inner = [config.get("text_config"), config] if isinstance(config, dict) else []
+    sizes = (each.get("vocab_size") for each in inner if isinstance(each, dict))
+    return next((size - 1 for size in sizes if type(size) is int and size > 0), None)
+
+
 def stored_bytes(path: str) -> int:
     """Bytes of the files that hold a model's weights, 0 where there are none here."""
     folder = folder_of(path)

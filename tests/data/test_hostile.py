@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from training_hub.cli import main
 from training_hub.data.chat import ChatTemplate, TemplateRefuses
 from training_hub.data.check import check
 from training_hub.data.formats import SHAPES, row_fault
@@ -128,3 +129,21 @@ def test_what_ends_in_time_is_left_alone() -> None:
     with limited(0.1):
         pass
     time.sleep(1.5)
+
+
+@pytest.mark.parametrize("config", [{"vocab_size": 50}, {"text_config": {"vocab_size": 50}, "vocab_size": 999}])
+def test_tokens_that_the_embedding_lacks_are_named_before_a_run(
+    config: dict[str, Any], cli_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    rows = [{"input_ids": [49], "labels": [49]}, {"input_ids": [1, 50], "labels": [1, 50]}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["plan", *cli_words]) == 2
+    said = 'line 2: "input_ids" holds an id beyond 49 (1 of 2 lines)'
+    assert capsys.readouterr().err == f"data_path={tmp_path}/rows.jsonl: {said}\n"
+
+
+@pytest.fixture
+def cli_words(tmp_path: Path) -> list[str]:
+    (tmp_path / "model").mkdir()
+    return [f"{name}={tmp_path}/{file}" for name, file in (("model_path", "model"), ("data_path", "rows.jsonl"))]

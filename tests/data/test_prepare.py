@@ -155,7 +155,18 @@ def test_tokens_pass_as_they_are(tokenizer: Any, node: Make) -> None:
 
 def test_tokens_that_the_model_does_not_have_are_refused(tokenizer: Any, node: Make) -> None:
     rows = [{"input_ids": [5], "labels": [5]}, {"input_ids": [5, 10**6], "labels": [5, 10**6]}]
-    assert 'line 2: "input_ids" goes beyond' in refused(tokenizer, node, rows, chat_template=None)
+    assert 'line 2: "input_ids" holds an id beyond' in refused(tokenizer, node, rows, chat_template=None)
+
+
+def test_tokens_that_the_tokenizer_has_and_the_embedding_lacks_are_refused(
+    tokenizer: Any, node: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenizer, "largest_id", 5, raising=False)
+    given = [{"input_ids": [5], "labels": [5]}, {"input_ids": [5, 6], "labels": [5, 6]}]
+    assert 'line 2: "input_ids" holds an id beyond 5' in refused(tokenizer, node, given, chat_template=None)
+    said = refused(tokenizer, node, [talk(), talk()])
+    assert "line 1: the tokenizer gives ids beyond 5" in said
+    assert "(2 of 2 lines); the model's embedding ends there" in said
 
 
 def test_preferences_share_their_prompt(tokenizer: Any, node: Make) -> None:

@@ -20,7 +20,7 @@ from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, look_at, missing_requirements, too_old
 from training_hub.installed.signature import constant
 from training_hub.machine import hardware
-from training_hub.model_files import hub_cache
+from training_hub.model_files import hub_cache, largest_id
 from training_hub.params import resume_mode
 from training_hub.run import RunDir
 
@@ -74,7 +74,7 @@ def inputs(config: Mapping[str, Any], faulty: Collection[str]) -> list[str]:
     """Faults of what a run reads: the model and the data."""
     checks = (
         (("model.path",), lambda: model_faults(config["model"])),
-        (("data.path", "data.eval_path"), lambda: check_data(dict(config["data"]))),
+        (("data.path", "data.eval_path"), lambda: check_data(config["data"] | _ids(config, faulty))),
         (("data.path", "data.eval_path", "model.path"), lambda: _template(config)),
         (("data.cache_dir",), lambda: _cache(config["data"])),
     )
@@ -165,6 +165,18 @@ def _model_config(path: str) -> list[str]:
     except (OSError, ValueError):
         sound = False
     return [] if sound else [fault("model_path", path, "its config.json is not valid JSON", "download the model anew")]
+
+
+def _ids(config: Mapping[str, Any], faulty: Collection[str]) -> dict[str, int]:
+    """The `largest_id` of a model in a folder; nothing where it is elsewhere, or not known."""
+    if "model" not in config or not is_sound("model.path", faulty):
+        return {}
+    try:
+        content = json.loads((Path(config["model"]["path"]).expanduser() / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    found = largest_id(content)
+    return {} if found is None else {"largest_id": found}
 
 
 def _template(config: Mapping[str, Any]) -> list[str]:

@@ -73,8 +73,7 @@ class Build:
         """Write the parts `train` and `eval`, as far as they have rows, and account for what became of the rows."""
         started = time.perf_counter()
         rows = self._encode()
-        if rows.form == "tokens":
-            self._check_ids(rows)
+        self._check_ids(rows)
         if not self._joins(rows.form):
             self._shorten(rows)
         self._gate(rows)
@@ -116,14 +115,15 @@ class Build:
         return Encoded(flat, numbers, form, total, dropped, left_out, notes, example)
 
     def _check_ids(self, rows: Encoded) -> None:
-        size = self.encoder.tokenizer.get_vocab_size()
-        places = np.flatnonzero(rows.flat.input_ids >= size)
-        faulty = np.unique(np.searchsorted(rows.flat.offsets, places, side="right") - 1)
-        wrong = [
-            (int(rows.numbers[row]), f'"input_ids" goes beyond the {size:,} tokens of the model') for row in faulty
-        ]
-        if problem := summarise(self.name, self.path, wrong, rows.rows_read):
-            raise ConfigError(problem)
+        """Refuse texts in which the tokenizer finds tokens that the model lacks; rows of tokens were checked."""
+        largest = self.data["largest_id"]
+        if not len(rows.flat.input_ids) or int(rows.flat.input_ids.max()) <= largest:
+            return
+        places = np.flatnonzero(rows.flat.input_ids > largest)
+        faulty = np.unique((np.searchsorted(rows.flat.offsets, places, side="right") - 1) // rows.group)
+        wrong = [(int(rows.numbers[row]), f"the tokenizer gives ids beyond {largest:,}") for row in faulty]
+        way_out = "the model's embedding ends there; use its own tokenizer, or enlarge the embedding"
+        raise ConfigError(str(summarise(self.name, self.path, wrong, rows.rows_read, way_out)))
 
     def _shorten(self, rows: Encoded) -> None:
         """Truncate, drop or refuse the rows that are too long; drop those in which nothing is left to train."""

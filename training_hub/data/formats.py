@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function", "ipython")
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
-_LARGEST_ID = 2**31 - 1  # ids are kept as int32
+LARGEST_ID = 2**31 - 1  # ids are kept as int32
 SHAPES = {  # the columns that a row must have
     "messages": ("messages",),
     "preference": ("prompt", "chosen", "rejected"),
@@ -211,7 +211,8 @@ def _tokens(row: Row, data: Mapping[str, Any]) -> str | None:
         return "a label is neither -100 nor the token id at its place (labels are not shifted)"
     if min(ids) < 0:
         return '"input_ids" holds a negative id'
-    return f'"input_ids" holds an id beyond {_LARGEST_ID:,}' if max(ids) > _LARGEST_ID else None
+    largest = data.get("largest_id", LARGEST_ID)
+    return f'"input_ids" holds an id beyond {largest:,}' if max(ids) > largest else None
 
 
 _CHECKS: dict[str, Callable[[Row, Mapping[str, Any]], str | None]] = {

@@ -63,7 +63,7 @@ def prepare(tokenizer: Any, data: Mapping[str, Any]) -> Prepared:
     """Prepare the data of a run, or find it in the cache.
 
     tokenizer: a fast tokenizer of transformers, which may have `ends_generation`, ids of tokens that end generation
-    besides its own; data: the resolved data node. Safe to call from every rank at once.
+    besides its own, and `largest_id` of the model's embedding; data: the resolved data node. Safe to call from every rank at once.
     Raises ConfigError, with all faulty rows counted, where something is wrong with the data or the settings.
     """
     fraction = float(data["eval_fraction"])
@@ -121,7 +121,15 @@ def make_encoder(tokenizer: Any, data: Mapping[str, Any]) -> Encoder:
         backend.no_truncation()
     eos = tokenizer.eos_token or ""
     adds_eos = bool(eos) and backend.encode("a").ids[-1] == backend.token_to_id(eos)
-    return Encoder(backend, _template(tokenizer, data), "" if adds_eos else eos, data)
+    known = {"largest_id": _largest_id(tokenizer, backend)}
+    return Encoder(backend, _template(tokenizer, data), "" if adds_eos else eos, {**data, **known})
+
+
+def _largest_id(tokenizer: Any, backend: tokenizers.Tokenizer) -> int:
+    """The largest id that both the model's embedding and its tokenizer know."""
+    of_model = getattr(tokenizer, "largest_id", None)
+    of_tokens = max(backend.get_vocab().values())
+    return of_tokens if of_model is None else min(of_model, of_tokens)
 
 
 def _template(tokenizer: Any, data: Mapping[str, Any]) -> ChatTemplate | None:
@@ -147,5 +155,6 @@ def _identity(encoder: Encoder) -> dict[str, Any]:
         "ending": [template.ending.token, template.ending.always, sorted(template.ending.stops)] if template else None,
         "date": date.today().isoformat() if dated else None,
         "eos": encoder.eos,
+        "largest_id": encoder.data["largest_id"],
         "settings": {name: encoder.data[name] for name in _SETTINGS},
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.errors import ConfigError, fault
+from training_hub.model_files import largest_id
 
 _MAY_BE_MISSING: dict[str, Any] = {
     f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "connection_errors", "gated_repo")
@@ -27,22 +28,29 @@ def load(model: Mapping[str, Any], chat_template: str | None = None) -> Any:
     if chat_template:
         tokenizer.chat_template = Path(chat_template).read_text("utf-8")
     tokenizer.ends_generation = ends_generation(model)
+    tokenizer.largest_id = largest_id(_content(model, "config.json"))
     return tokenizer
 
 
 def ends_generation(model: Mapping[str, Any]) -> list[int]:
     """Ids of the tokens that end generation, as the generation config says, or the model's; [] where neither does."""
-    from transformers.utils import cached_file
-
     for name in ("generation_config.json", "config.json"):
-        try:
-            path = cached_file(model["path"], name, revision=where(model)["revision"], **_MAY_BE_MISSING)
-            ids = json.loads(Path(path).read_text()).get("eos_token_id") if path else None
-        except (OSError, ValueError, AttributeError):
-            continue
+        ids = _content(model, name).get("eos_token_id")
         if ids is not None:
             return [number for number in (ids if isinstance(ids, list) else [ids]) if type(number) is int]
     return []
+
+
+def _content(model: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a JSON file of a model says; {} where there is none, or none that can be read."""
+    from transformers.utils import cached_file
+
+    try:
+        path = cached_file(model["path"], name, revision=where(model)["revision"], **_MAY_BE_MISSING)
+        found = json.loads(Path(path).read_text()) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def where(model: Mapping[str, Any]) -> dict[str, Any]:
