@@ -110,3 +110,16 @@ def test_no_error_of_the_project_shows_a_secret(monkeypatch: pytest.MonkeyPatch)
     error = ConfigError(fault("lr", "swordfish", "must be a number"))
     assert (str(error), error.faults) == ("lr=***: must be a number", ("lr=***: must be a number",))
     assert str(RunFailed("https://a:b@c: no answer")) == "https://***@c: no answer"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("password=foo: no such parameter", "password=***: no such parameter"),
+        ("recipe.hub_token=inf: the library wants str", "recipe.hub_token=***: the library wants str"),
+        ("x=http://host/?token=abc: cannot be read", "x=http://host/?token=***: cannot be read"),
+        ("password=a:b:c", "password=***"),
+    ],
+)
+def test_the_colon_of_a_fault_is_no_part_of_the_secret_before_it(line: str, shown: str) -> None:
+    assert redacted(line) == shown

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, create_model
 
 from training_hub.adapters.base import Adapter
@@ -16,7 +14,7 @@ from training_hub.config.choices import entry, options, read_option
 from training_hub.config.compose import Composition, compose
 from training_hub.config.schema import Schema
 from training_hub.config.tested import tested_arguments
-from training_hub.config.values import selected
+from training_hub.config.values import interpreter_of, selected
 from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.installed.interpreter import look_at
@@ -148,9 +146,8 @@ def _arguments(composition: Composition, path: str) -> dict[str, str] | None:
     if not target:
         return None
     try:
-        python = OmegaConf.select(composition.cfg, "backend.python")
-        found = arguments(str(target), search_path(str(target), python and str(python)))
-    except (ConfigError, OmegaConfBaseException):  # no such interpreter: that is named where libraries are checked
+        found = arguments(str(target), search_path(str(target), interpreter_of(composition.cfg)))
+    except ConfigError:  # no such interpreter: that is named where libraries are checked
         found = None
     return tested_arguments(composition.choices["backend"], str(target)) if found is None else found
 

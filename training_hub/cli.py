@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -57,15 +58,30 @@ _HYDRAS_OTHERS = {
 _ACTIONS = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--multirun", "-m", "--shell-completion", "-sc"}
 _HYDRAS = (_VALUED | _PLAIN) - {"--config-dir", "-cd", "--run", "-r"}
 
+_DEBUG = "TRAINING_HUB_DEBUG"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Its exit status: 0; 1 the run failed; 2 wrong input; 75 or 130 stopped; 70 a bug of ours."""
     telemetry.switch_off(os.environ)
     user.complete(os.environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with terminal.guarded() as lost:
+    with terminal.guarded() as lost, _debugging("--debug" in words):
         status = _status_of(words)
     return status or _of_lost_output(words, lost)
+
+
+@contextmanager
+def _debugging(asked: bool) -> Iterator[None]:
+    """Have the processes that a verb starts show tracebacks too, where the flag asks for it."""
+    before = os.environ.get(_DEBUG)
+    if asked:
+        os.environ[_DEBUG] = "1"
+    try:
+        yield
+    finally:
+        if asked:
+            os.environ.pop(_DEBUG) if before is None else os.environ.update({_DEBUG: before})
 
 
 def _of_lost_output(words: Sequence[str], lost: Sequence[OSError]) -> int:
@@ -78,7 +94,7 @@ def _of_lost_output(words: Sequence[str], lost: Sequence[OSError]) -> int:
 
 
 def _status_of(words: Sequence[str]) -> int:
-    debug = "--debug" in words or os.environ.get("TRAINING_HUB_DEBUG", "0") not in ("", "0")
+    debug = os.environ.get(_DEBUG, "0") not in ("", "0")
     try:
         return _dispatch([word for word in words if word != "--debug"])
     except HubError as error:

@@ -109,7 +109,7 @@ class Params(Checked):
     strict: bool = param("refuse a run for which memory or disk are too small; false: warn", may_change=True)
 
     num_epochs: float = param(
-        "passes over the training rows", unit="epochs", may_change=True, section="length and batch", gt=0
+        "passes over the training rows", unit="epochs", may_change=True, section="length and batch", gt=0, le=1e9
     )
     max_steps: int | None = param(
         "stop after so many steps, whatever num_epochs says", unit="steps", may_change=True, gt=0
@@ -164,10 +164,10 @@ class Params(Checked):
 class TorchrunParams(Checked):
     """Processes and their rendezvous; names and environment variables are torchrun's."""
 
-    nproc_per_node: Annotated[int, Field(gt=0)] | Literal["auto", "gpu"] = param(
+    nproc_per_node: Annotated[int, Field(gt=0, le=1024)] | Literal["auto", "gpu"] = param(
         "processes on this machine; auto: one per GPU, or one; gpu: one per GPU", unit="processes"
     )
-    nnodes: int = param("machines", unit="machines", gt=0)
+    nnodes: int = param("machines", unit="machines", gt=0, le=100_000)
     node_rank: int = param("number of this machine, from 0", ge=0)
     rdzv_id: Text | None = param("name of the job at the rendezvous")
     rdzv_endpoint: Text | None = param("host:port of the rendezvous")

@@ -38,7 +38,7 @@ _SCHEME = r"(?<![\w+.-])(?P<scheme>[a-z][a-z0-9+.-]*)://"
 _USERINFO = re.compile(_SCHEME + r"(?P<user>[^\s/@:'\"<>]*):(?!\d{1,5}(?:[/?#]|$))(?P<password>[^\s'\"<>]+)@", re.I)
 _USER = re.compile(r"(?<![\w.-])(?P<scheme>(?:git\+|svn\+|hg\+)?https?|wss?|ftps?)://(?P<user>[^\s/@'\"<>]+)@", re.I)
 _QUERY = re.compile(
-    r"(?P<key>[?&;](?:[\w-]*(?:token|secret|password|passwd|passphrase|signature|api_?key)|sig|auth|key|pwd)=)(?!\*\*\*)[^\s&'\"]+",
+    r"(?P<key>[?&;](?:[\w-]*(?:token|secret|password|passwd|passphrase|signature|api_?key)|sig|auth|key|pwd)=)(?!\*\*\*)[^\s&'\"]*[^\s&'\":]",
     re.IGNORECASE,
 )
 _STRONG = (
@@ -49,7 +49,7 @@ _STRONG = (
 NAMED = re.compile(_STRONG, re.IGNORECASE)
 _ASSIGNED = re.compile(
     r"(?P<key>(?<![\w./-])['\"]?" + _STRONG + r"['\"]?\s?[=:]\s?)(?!\s|\*\*\*|\.\.\.|\$\{|null\b|None\b)"
-    r"(?P<value>\"[^\"\n]+\"|'[^'\n]+'|[^\s,;}\]'\"]+)",
+    r"(?P<value>\"[^\"\n]+\"|'[^'\n]+'|[^\s,;}\]'\"]*[^\s,;}\]'\":])",
     re.IGNORECASE,
 )
 _SHAPES = {

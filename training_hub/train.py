@@ -25,7 +25,7 @@ from training_hub.config.groups import GROUPS
 from training_hub.config.home import literal
 from training_hub.config.origin import user_keys
 from training_hub.config.overrides import override_texts
-from training_hub.config.preflight import preflight, sound_checks
+from training_hub.config.preflight import gpu_switches, preflight, sound_checks
 from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
 from training_hub.config.values import plain, selected
@@ -84,6 +84,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
         faulty,
         (
             (("backend.python",), lambda: adapter.check(config)),
+            (("recipe", "launcher"), lambda: gpu_switches(config, backend.of_gpus, launcher)),
             (("callbacks.*", "backend.python", "data"), lambda: list(hooks.faults(config, backend))),
             (("logger",), lambda: catalogue.logger_faults(composition, config)),
         ),

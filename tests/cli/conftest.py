@@ -13,6 +13,7 @@ import pytest
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 NO_HEAVY_IMPORTS = str(Path(__file__).parent / "no_heavy_imports")
+CHECKOUT = str(Path(__file__).parents[2])
 TURNS = [{"role": "user", "content": "How many legs has a spider?"}, {"role": "assistant", "content": "Eight."}]
 
 
@@ -34,7 +35,7 @@ def cli(folder: Path) -> Cli:
         return subprocess.run(
             [sys.executable, "-m", "training_hub", *words],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": NO_HEAVY_IMPORTS, "CUDA_VISIBLE_DEVICES": "", **env},
+            env={**os.environ, "PYTHONPATH": f"{NO_HEAVY_IMPORTS}:{CHECKOUT}", "CUDA_VISIBLE_DEVICES": "", **env},
             capture_output=True,
             text=True,
             check=False,

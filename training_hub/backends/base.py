@@ -33,7 +33,7 @@ class RecipeBackend(Backend):
     project's worker sets itself, each with the parameter to use instead. libraries: nodes beside `recipe` that hold
     arguments of the library, by dotted path, with what is owned of each. takes_adapter: whether its worker reads the
     node `adapter`. cannot_resume: why a run that has stopped cannot go on with it; "" where it can. without_flash: what
-    happens where flash-attn is not installed.
+    happens where flash-attn is not installed. of_gpus: switches of the library that need a GPU, as in `recipe`.
     """
 
     name: ClassVar[str]
@@ -43,6 +43,7 @@ class RecipeBackend(Backend):
     takes_adapter: ClassVar[bool] = False
     cannot_resume: ClassVar[str] = ""
     without_flash: ClassVar[str] = "sdpa instead"
+    of_gpus: ClassVar[tuple[str, ...]] = ()
 
     def context(self, algorithm: str) -> dict[str, Any]:
         """The algorithm's name: one library serves several."""

@@ -46,6 +46,7 @@ class TRLBackend(RecipeBackend):
     Node: ClassVar[type[BackendNode]] = TRLNode
     owned: ClassVar[Mapping[str, str]] = {**OWNED, **DERIVED}
     takes_adapter: ClassVar[bool] = True
+    of_gpus: ClassVar[tuple[str, ...]] = ("tf32", "fp16")
     recipes: ClassVar[tuple[str, ...]] = ("trl.SFTConfig", "trl.DPOConfig")
 
     @classmethod

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from training_hub.config.choices import options
 from training_hub.config.compose import Composition
-from training_hub.config.values import selected
+from training_hub.config.values import interpreter_of, selected
 from training_hub.errors import ConfigError, fault, nearest
 from training_hub.installed import signature
 from training_hub.installed.interpreter import look_at
@@ -33,7 +33,7 @@ def libraries(composition: Composition) -> dict[str, dict[str, str] | None]:
     for path in _paths(composition):
         target = str(selected(cfg, f"{path}._target_"))
         if target not in BUILT_IN:
-            where = _search_path(selected(cfg, "backend.python"))
+            where = _search_path(interpreter_of(cfg))
             found[path] = signature.arguments(target, where) if signature.is_closed(target, where) else None
     return found
 

@@ -252,6 +252,14 @@ def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[st
     return []
 
 
+def gpu_switches(config: Mapping[str, Any], names: Sequence[str], launcher: Any) -> list[str]:
+    """Switches of the library that need a GPU, and are on where the workers have none."""
+    on = [name for name in names if config["recipe"].get(name) is True]
+    if not on or (launcher.gpus(config["launcher"])[0] and config["recipe"].get("use_cpu") is not True):
+        return []
+    return [fault(f"recipe.{name}", True, "needs a CUDA GPU", "drop it") for name in on]
+
+
 def _interpreter(python: str | None) -> list[str]:
     """Whether the worker's code runs on what the config names."""
     try:

@@ -52,7 +52,7 @@ def whole_epochs(num_epochs: float) -> int:
 def without_flash_attention(attn_implementation: str, python: str | None) -> bool:
     """Whether a library that uses flash attention by itself is to do without; auto: where it is not installed."""
     if attn_implementation == "auto":
-        return bool(missing_requirements(["flash-attn"], python))
+        return bool(missing_requirements(["flash-attn"], python and str(python)))
     return attn_implementation != "flash_attention_2"
 
 

@@ -32,7 +32,9 @@ def unknown(composition: Composition, schema: Schema) -> list[str]:
         inner = {(each.alias or name) for name, each in owner.model_fields.items()}
         found += _inside(composition, path, inner)
     for path, arguments in schema.libraries.items():
-        node = OmegaConf.select(cfg, path, default={})
+        node = OmegaConf.select(cfg, path, default=OmegaConf.create())
+        if not isinstance(node, DictConfig):  # which the class of the node around it refuses
+            continue
         if "_target_" not in node:
             known = {"_target_", "defaults"}
             close = [key for key in map(str, node) if suggestion(key, known)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Set
 from contextlib import suppress
@@ -11,8 +12,9 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
+from training_hub.config.annotations import fits
 from training_hub.config.compose import Composition
-from training_hub.config.hanging import is_whole
+from training_hub.config.hanging import hanging, is_sound, is_whole
 from training_hub.config.origin import user_keys
 from training_hub.config.schema import Schema
 from training_hub.errors import ConfigError, fault
@@ -22,7 +24,12 @@ def _resolution_fault(key: str, error: Exception) -> str:
     """A resolver's own fault stands at the end of OmegaConf's sentence about it."""
     first = str(error).splitlines()[0]
     _, resolvers_own, text = first.partition(f"{ConfigError.__name__} raised while resolving interpolation: ")
-    return text if resolvers_own else f"{key}: {first}"
+    if resolvers_own:
+        return text
+    if first.startswith("Missing mandatory value"):
+        return fault(key, "???", "has no value")
+    computed = first.startswith("TypeError raised while resolving")
+    return f"{key}: cannot be computed from the settings that it refers to" if computed else f"{key}: {first}"
 
 
 def selected(cfg: DictConfig, key: str) -> Any:
@@ -31,6 +38,14 @@ def selected(cfg: DictConfig, key: str) -> Any:
         return OmegaConf.select(cfg, key)
     except OmegaConfBaseException as error:
         raise ConfigError(_resolution_fault(key, error)) from None
+
+
+def interpreter_of(cfg: DictConfig) -> str | None:
+    """What `backend.python` says; None where it says nothing that could be one, which is a fault of its own."""
+    with suppress(OmegaConfBaseException):
+        value = OmegaConf.select(cfg, "backend.python")
+        return value if isinstance(value, str) and value else None
+    return None
 
 
 class Entries:
@@ -117,6 +132,9 @@ def wrong_values(owner: type[BaseModel], values: Mapping[str, Any], prefix: str)
     """Wrong types and bounds of one owner's values."""
     names = {(each.alias or name) for name, each in owner.model_fields.items()}
     mine = {key: value for key, value in values.items() if key in names}
+    faults = [fault(prefix + key, value, why) for key, value in mine.items() if (why := impossible(value))]
+    if faults:
+        return faults + wrong_values(owner, {key: each for key, each in mine.items() if not impossible(each)}, prefix)
     try:
         owner.model_validate(mine)
     except ValidationError as error:
@@ -137,7 +155,7 @@ def _rule(message: str) -> str:
         return "is empty"
     if message.startswith("List should have at least 1 item"):
         return "must have at least 1 item"
-    message = message.removeprefix("Value error, ")
+    message = message.removeprefix("Value error, ").replace("a valid dictionary", "settings, e.g. {a: 1}")
     text = message.replace("Input should be", "must be").replace("a valid integer", "a whole number")
     text = text.replace("a valid number", "a number").replace("a valid string", "text")
     return text.replace("a valid boolean", "true or false").replace("a valid list", "a list, e.g. [a,b]")
@@ -151,6 +169,7 @@ def wrong_nodes(
     faulty: keys that have a fault of their own or hang on one; they are not judged.
     """
     faults: list[str] = []
+    unresolved: dict[str, str] = {}
     for path in dict.fromkeys([*schema.nodes, *schema.libraries]):
         node, values = OmegaConf.select(cfg, path), {}
         if not isinstance(node, DictConfig):
@@ -160,12 +179,13 @@ def wrong_nodes(
                 try:
                     values[key] = entries.value(path, key)
                 except OmegaConfBaseException as error:
-                    faults.append(_resolution_fault(f"{path}.{key}", error))
+                    unresolved[f"{path}.{key}"] = _resolution_fault(f"{path}.{key}", error)
         if path in schema.nodes:
             faults += wrong_values(schema.nodes[path], values, f"{path}.") + _absent(schema.nodes[path], node, path)
         if path in schema.libraries:
             faults += _wrong_arguments(values, composition, path, schema.libraries[path] or {})
-    return list(dict.fromkeys(faults))
+    hang = hanging(cfg, {re.split("[=:]", text, maxsplit=1)[0] for text in faults})
+    return list(dict.fromkeys([*faults, *(text for key, text in unresolved.items() if is_sound(key, hang))]))
 
 
 def _absent(owner: type[BaseModel], node: DictConfig, path: str) -> list[str]:
@@ -178,18 +198,25 @@ def _absent(owner: type[BaseModel], node: DictConfig, path: str) -> list[str]:
 def _wrong_arguments(
     values: Mapping[str, Any], composition: Composition, path: str, arguments: Mapping[str, str]
 ) -> list[str]:
-    """Arguments that the user passes straight to the library, against its annotations where these are plain types."""
-    kinds = {"int": int, "float": (int, float), "bool": bool, "str": str}
+    """Arguments that the user passes straight to the library, against its annotations."""
     faults = []
     for key in sorted(user_keys(composition)):
         name = key.removeprefix(f"{path}.")
-        annotation = arguments.get(name, "")
-        plain = [part.strip() for part in re.sub(r"^Optional\[(.*)\]$", r"\1 | None", annotation).split("|")]
-        if key == name or name not in values or not plain or any(part not in {*kinds, "None"} for part in plain):
+        if key == name or name not in values:
             continue
-        value = values[name]
-        allowed = [kinds[part] for part in plain if part != "None"]
-        fits = any(isinstance(value, kind) and (isinstance(value, bool) <= (kind is bool)) for kind in allowed)  # type: ignore[arg-type]
-        if not fits and not (value is None and "None" in plain):
+        value, annotation = values[name], arguments.get(name)
+        if annotation and not fits(value, annotation):
             faults.append(fault(key, composition.typed.values.get(key, value), f"the library wants {annotation}"))
+        elif why := impossible(value):
+            faults.append(fault(key, composition.typed.values.get(key, value), why))
     return faults
+
+
+def impossible(value: Any) -> str | None:
+    """Why no library computes with a number, or with one inside a list or an object; None where there is none such."""
+    if isinstance(value, Mapping | list):
+        inner = value.values() if isinstance(value, Mapping) else value
+        return next(filter(None, map(impossible, inner)), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "must be a finite number"
+    return "must fit in 64 bits" if type(value) is int and not -(2**63) <= value < 2**63 else None

@@ -33,8 +33,8 @@ _TAKEN = {
 def check(data: Mapping[str, Any]) -> list[str]:
     """Return every fault of a data node, one line each, in the project's grammar; [] where it is fine.
 
-    data: the node as the worker reads it, with the `largest_id` of the model's tokens where that is known. At most MAX_ROWS rows of each file are looked at. A dataset on the hub is
-    left to the worker: looking at it would need the network.
+    data: the node as the worker reads it, with the `largest_id` of the model's tokens where that is known. At most
+    MAX_ROWS rows of each file are looked at. A dataset on the hub is left to the worker: it would need the network.
     """
     faults = setting_faults(data) + _check_source("data_path", str(data["path"]), data)
     if data["eval_path"] is not None:

@@ -63,7 +63,8 @@ def prepare(tokenizer: Any, data: Mapping[str, Any]) -> Prepared:
     """Prepare the data of a run, or find it in the cache.
 
     tokenizer: a fast tokenizer of transformers, which may have `ends_generation`, ids of tokens that end generation
-    besides its own, and `largest_id` of the model's embedding; data: the resolved data node. Safe to call from every rank at once.
+    besides its own, and `largest_id` of the model's embedding; data: the resolved data node. Safe to call from every
+    rank at once.
     Raises ConfigError, with all faulty rows counted, where something is wrong with the data or the settings.
     """
     fraction = float(data["eval_fraction"])

@@ -6,9 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from training_hub import catalogue, train
-from training_hub.config.check import check_and_resolve, faulty_keys
+from training_hub.config.check import check_and_resolve, faulty_keys, missing_parameters
 from training_hub.config.hanging import is_sound
+from training_hub.config.origin import references
 from training_hub.config.preflight import inputs
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
@@ -33,7 +36,7 @@ def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
     catalogue.refuse_python_made(composition)
     # A run may need more than its data does (`unfreeze_rank_ratio=...`); here only the two files must be there.
     faults, config = check_and_resolve(composition, catalogue.schema_of(composition), allow_missing=True)
-    absent = [name for name in ("model_path", "data_path") if name not in config]
+    absent = [name for name in missing_parameters(composition) if name in _needed(composition.cfg)]
     faults += [f"{name}: required parameter is missing; add {name}=..." for name in absent]
     faults += inputs(config, faulty_keys(composition, faults))
     faults += _picture(asked[_PLOT]) if _PLOT in asked else []
@@ -43,6 +46,11 @@ def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
         raise ConfigError(*(composition.as_typed(text) for text in faults))
     request = {"model": config["model"], "data": config["data"], _ROWS: int(rows), _PLOT: asked.get(_PLOT)}
     return ask("training_hub.workers.validate", request, config["backend"]["python"])
+
+
+def _needed(cfg: DictConfig) -> set[str]:
+    """The parameters that the model and the data are made from."""
+    return references(cfg.get("model")) | references(cfg.get("data"))
 
 
 def _picture(path: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,8 +13,10 @@ from transformers.utils import logging
 from training_hub.callbacks import TrainingHubCallback
 from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
+from training_hub.errors import ConfigError, HubError, fault
 from training_hub.run import RunDir
 from training_hub.workers import callbacks, finite, going_on
+from training_hub.workers.tokenizer import first_line
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.trl import adapter, answers, attention, checkpointing, models, outcome, settle
 from training_hub.workers.trl.hooks import Hooks
@@ -51,7 +54,8 @@ def train(
     with StopOnSignal(run) as stop:
         called = callbacks.make(config, TrainerCallback)
         loaded = load(run, config, kind, owned, get or model_and_adapter)
-        trainer = build(run, config, loaded)
+        with refused_by(kind):
+            trainer = build(run, config, loaded)
         hooks = _call(trainer, called)
         _begin(run, config, loaded, trainer, stop)
         checkpoint = checkpointing.find(run)
@@ -75,7 +79,8 @@ def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, 
     """Settle, prepare the rows, load the model and put the adapter into it."""
     logging.disable_progress_bar()
     settled = settle.settle(config["recipe"]) | {"threads": settle.share_cores()}
-    args = on_one_gpu(kind(**arguments(run, config["recipe"], settled, kind, owned)))
+    with refused_by(kind):
+        args = on_one_gpu(kind(**arguments(run, config["recipe"], settled, kind, owned)))
     tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
     answers.check(config["backend"]["sample_prompts"], tokenizer)
     with args.main_process_first(desc="preparing the rows"):
@@ -98,6 +103,24 @@ def model_and_adapter(
     if config["backend"]["packing"]:
         attention.use_packed_attention(plain)
     return (method.add(plain, config).eval() if method else plain), plain
+
+
+@contextmanager
+def refused_by(kind: type[Any]) -> Iterator[None]:
+    """ConfigError for what transformers and TRL refuse of a recipe only here."""
+    try:
+        yield
+    except HubError:
+        raise
+    except (ValueError, TypeError, LookupError, ImportError, AttributeError, NotImplementedError) as error:
+        raise ConfigError(
+            fault("recipe", f"{kind.__module__.partition('.')[0]}.{kind.__name__}", _first(error))
+        ) from error
+
+
+def _first(error: Exception) -> str:
+    """What a library says first, without what would end the line's rule."""
+    return f"refused, {type(error).__name__}: {first_line(error)}"
 
 
 def on_one_gpu(args: Any) -> Any:
