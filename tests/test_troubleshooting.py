@@ -46,6 +46,8 @@ FILES = {
     "conf/experiment/twice.yaml": "# @package _global_\nlr: 1e-5\nlr: 2e-5\n",
     "conf/experiment/numbers.yaml": "# @package _global_\nrank_pattern: {1: 8}\n",
     "same/experiment/mine.yaml": "# @package _global_\n",
+    "conf/experiment/python.yaml": "# @package _global_\nbackend: {python: /opt/python}\n",
+    "conf/experiment/word.yaml": "# @package _global_\ntrust: true\n",
 }
 GOOD = ["model_path=model", "data_path=rows.jsonl"]
 # Commands, several faults in each: all are reported at once.
@@ -86,6 +88,13 @@ COMMANDS = [
     ["plan", *GOOD, "--config-dir=conf", "--config-dir=same"],
     ["plan", *GOOD, "--config-dir=konf"],
     ["plan", *GOOD, "backend._target_=other.package.Backend"],
+    ["plan", *GOOD, "backend._target_=training_hub.cli.os.system"],
+    ["plan", *GOOD, "--config-dir=conf", "experiment=python"],
+    ["plan", *GOOD, "--config-dir=conf", "experiment=word"],
+    ["plan", *GOOD, "backend.worker=training_hub.cli.main"],
+    ["plan", *GOOD, "+callbacks.mine._target_=training_hub.cli.main"],
+    ["plan", *GOOD, "backend=mini-trainer", "backend.needs_gpu=false", "recipe._target_=shutil"],
+    ["plan", *GOOD, "recipe._target_=transformers.TrainingArguments"],
     ["trian", *GOOD],
 ]
 SEVERAL = ["-m", *GOOD, "seed=1,2"]
@@ -117,6 +126,7 @@ COMMANDS_AFTERWARDS = [
     ["plan", *GOOD, "output_dir=read", "resume=auto"],
     ["plan", GOOD[0], "data_path=more.jsonl", "output_dir=read", "resume=auto"],
     ["resume", "damaged"],
+    ["resume", "foreign"],
     ["plan", *GOOD, "output_dir=stopped", "resume=must"],
     ["plan", *GOOD, "output_dir=stopped", "resume=auto", "overwrite=true"],
     ["plan", *GOOD, "resume=nowhere"],
@@ -155,8 +165,9 @@ def test_the_messages_of_wrong_commands(here: Path, capsys: pytest.CaptureFixtur
 def test_the_messages_about_machines_sweeps_and_runs_that_are_there(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("stopped", "held", "queued", "read", "damaged"):
+    for name in ("stopped", "held", "queued", "read", "damaged", "foreign"):
         leave(name)
+    (RunDir("foreign").path / ".seal").unlink()
     RunDir("queued").job.write_text('{"id": "7"}')
     RunDir("queued").result.unlink()
     RunDir("read").update_manifest(data={"train": {"path": "rows.jsonl", "fingerprint": "0" * 64}, "eval": None})

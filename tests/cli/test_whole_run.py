@@ -61,11 +61,13 @@ Train = Callable[..., Run]
 
 @pytest.fixture(scope="session")
 def train(settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> Train:
-    """Run `python -m training_hub` with the common settings and further ones."""
+    """Run `python -m training_hub` with the common settings and further ones, or others in place of these."""
 
     def run(*words: str, **env: str) -> Run:
         folder = tmp_path_factory.mktemp("run") / "out"
-        command = [sys.executable, "-m", "training_hub", *settings, f"output_dir={folder}", *words]
+        given = {word.partition("=")[0] for word in words}
+        common = [text for text in [*settings, f"output_dir={folder}"] if text.partition("=")[0] not in given]
+        command = [sys.executable, "-m", "training_hub", *common, *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env})
         return Run(RunDir(folder), done.returncode, done.stdout, done.stderr)
 
@@ -101,7 +103,7 @@ def test_every_file_of_the_run_directory_is_there(run: Run) -> None:
     names = {path.name for path in run.directory.path.iterdir()}
     assert names == {
         "config.yaml", "overrides.yaml", "manifest.json", "metrics.jsonl", "samples.jsonl", "train.log", "result.json",
-        "loss.png", "checkpoints", ".lock",
+        "loss.png", "checkpoints", ".lock", ".seal",
     }  # fmt: skip
 
 
@@ -194,18 +196,12 @@ def test_python_takes_the_same_path(run: Run, settings: list[str], tmp_path: Pat
     assert losses == run.losses
 
 
-def test_a_setting_that_proves_wrong_in_the_worker_is_told_without_the_log(
-    train: Train, tiny: Path, tmp_path: Path
-) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    for file in tiny.iterdir():
-        (broken / file.name).write_bytes(file.read_bytes())
-    (broken / "model.safetensors").write_bytes(b"not weights")
-    failed = train(f"model_path={broken}")
+def test_a_setting_that_proves_wrong_in_the_worker_is_told_without_the_log(train: Train) -> None:
+    failed = train("max_seq_len=8", "data.too_long=error")
     fault, where = failed.errors.splitlines()
     assert (failed.status, where) == (2, f"  whole log: {failed.directory.log}")
-    assert fault.startswith(f"model_path={broken}: ")
+    assert fault.startswith("data_path=")
+    assert "max_seq_len=8: raise it" in fault
     result = failed.directory.read_result()
     assert result is not None
     assert (result.status, failed.directory.read_manifest()["status"]) == ("failed", "failed")
@@ -221,7 +217,9 @@ def test_a_run_that_fails_shows_the_end_of_its_log(train: Train) -> None:
 
 
 def test_an_existing_run_is_started_anew_only_when_told_to(run: Run, train: Train) -> None:
-    assert train(f"output_dir={run.directory.path}").status == 2
+    again = train(f"output_dir={run.directory.path}")
+    assert again.status == 2
+    assert again.errors.startswith(f"output_dir={run.directory.path}: ")
 
 
 def start(words: list[str], folder: Path) -> subprocess.Popen[str]:

@@ -93,11 +93,12 @@ def test_the_messages_on_the_page_about_troubles(
         ["launcher.sbatch.nodelist=node9"],
         ["backend=mini-trainer"],
         ["launcher=local", "partition=main"],
+        ['launcher.job_name="a\nb"', 'launcher.sbatch.comment=[a,"b\nc"]'],
     ]
     said = []
     for words in commands:
         assert cli.main(["plan", *GIVEN, *words]) == 2, words
-        said += [f"$ {' '.join(words)}", *capsys.readouterr().err.splitlines()]
+        said += [f"$ {' '.join(words)}".replace("\n", "\\n"), *capsys.readouterr().err.splitlines()]
     monkeypatch.setattr(check, "_is_this_machine", lambda: False)
     monkeypatch.setenv("SLURM_CONF", "/no/slurm.conf")
     said += ["$ in a folder that the nodes do not see", *faults("output_dir=/tmp/run")]
