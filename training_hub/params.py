@@ -187,7 +187,7 @@ class ChoiceNode(Checked):
     """`algorithm`: the class, whether it trains an adapter, and the data formats that it learns from."""
 
     target: Text = Field(alias="_target_", description="the class")
-    adapter: Literal["optional", "required"] | None = param("whether it trains an adapter; null: never")
+    adapter: Literal["optional", "required"] | None = param("whether it trains an adapter; null: never", default=None)
     accepts: list[Text] = param("data formats that the algorithm learns from")
 
 
