@@ -86,7 +86,7 @@ def test_no_page_or_message_installs_by_the_name_of_another_project() -> None:
         path.relative_to(ROOT).as_posix()
         for folder in ("training_hub", "docs", "conf", "examples")
         for path in [*(ROOT / folder).rglob("*.*"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-        if path.suffix in (".py", ".md", ".yaml") and re.search(r"install [^\n]*training-hub", path.read_text())
+        if path.suffix in (".py", ".md", ".yaml") and re.search(r"pip install [^\n]*training-hub", path.read_text())
     ]
     assert found == []
 

@@ -28,7 +28,6 @@ P, G = "the same parameter is given as", "the same group is given as"
         ("lr_scheduler_kwargs.a=1 lr_scheduler_kwargs=null", f"lr_scheduler_kwargs.a=1: {P} lr_scheduler_kwargs=null"),
         ("wandb_project=a logger.wandb.project=b", f"logger.wandb.project=b: {P} wandb_project=a"),
         ("algorithm=sft algorithm=osft", f"algorithm=osft: {G} algorithm=sft"),
-        ("experiment=quickstart experiment=null", f"experiment=null: {G} experiment=quickstart"),
         ("logger=[wandb] logger=[jsonl]", f"logger=[jsonl]: {G} logger=[wandb]"),
         ("-m lr=1,2 lr=2,3", f"lr=2,3: {P} lr=1,2"),
         ("-m jobs=1 jobs=2 seed=1,2", f"jobs=2: {P} jobs=1"),

@@ -57,7 +57,7 @@ def seen(composition: Composition) -> dict[str, Any]:
         ["experiment=quickstart", "num_epochs=1"],
         ["logger=[jsonl,tensorboard]"],
         ["logger=[]", "lr=1"],
-        ["model_path='~/model'"],
+        ["eval_data_path='~/rows.jsonl'"],
         ["~recipe.optim", "seed=1"],
         ["hydra.sweep.dir=there", "seed=1"],
         ["model.dtype=float32", "lr="],

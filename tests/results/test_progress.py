@@ -251,9 +251,9 @@ def test_a_bar_on_80_columns_is_one_line(run: RunDir) -> None:
 
 
 def test_what_is_to_be_said_about_the_data_is_said_once(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
-    part = {"path": "rows.jsonl", "rows_read": 4, "notes": {"something": 3}}
+    part = {"path": "rows.jsonl", "fingerprint": "0" * 64, "rows_read": 4, "notes": {"something": 3}}
     with Progress(run) as progress:
-        run.update_manifest(data={"train": {"path": "rows.jsonl"}})  # what is known before the rows are read
+        run.update_manifest(data={"path": "rows.jsonl", "sha256": "0" * 64})  # what is known before the rows are read
         progress.tick()
         run.update_manifest(data={"train": part, "eval": None})
         progress.tick()

@@ -24,7 +24,7 @@ from training_hub.config.overrides import override_texts
 from training_hub.config.twice import refuse_twice
 from training_hub.config.typed import legible
 from training_hub.config.values import wrong_values
-from training_hub.errors import ConfigError, fault, shown_value, subject
+from training_hub.errors import ConfigError, fault, merged, shown_value, subject
 from training_hub.params import Params, SweepParams, aliases
 
 _ALIASES = aliases(SweepParams)
@@ -137,7 +137,7 @@ def _composed(asked: Asked, folders: Sequence[str]) -> Composition:
             return train.composed([*sample, *(str(each.input_line) for each in asked.of_hydra)], folders, sweep=True)
         except ConfigError as error:
             faults += error.faults
-    raise ConfigError(*dict.fromkeys(faults))
+    raise ConfigError(*merged(faults))
 
 
 def typed(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
