@@ -97,7 +97,7 @@ SAID = {
     "an option of sbatch": ("launcher: {sbatch: {export: BASH_ENV=x}}", "launcher.sbatch.export=BASH_ENV=x: not run"),
     "options of sbatch by reference": ("launcher: {sbatch: '${lr}'}", "launcher.sbatch=${lr}: not run on the word"),
     "a callback of Hydra's": ("hydra: {callbacks: {x: {_target_: hub_test_evil.C}}}", "hydra.callbacks.x._target_="),
-    "a plugin of Hydra's": ("hydra: {sweeper: {_target_: os.system}}", "hydra.sweeper._target_=os.system: a class of Hydra"),
+    "a plugin of Hydra's": ("hydra: {sweeper: {_target_: os.system}}", "hydra.sweeper._target_=os.system: a class of"),
     "a factory of logging": ("hydra: {hydra_logging: {handlers: {x: {'()': os.system}}}}", "hydra.hydra_logging.handl"),
     "a class of logging": ("hydra: {job_logging: {handlers: {x: {class: subprocess.Popen}}}}", "hydra.job_logging.ha"),
 }  # fmt: skip
