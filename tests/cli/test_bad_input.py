@@ -72,11 +72,17 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "unknown verb": (["trian"], ["trian: no such verb; did you mean train?"]),
     "unknown flag": (["--hlep"], ["--hlep: no such flag; did you mean --help?"]),
-    "another config": (["--config-name=train"], ["--config-name=train: no such flag; did you mean --config-dir?"]),
-    "another conf folder": (["--config-path=/x"], ["--config-path=/x: no such flag; did you mean --config-dir?"]),
+    "another config": (
+        ["--config-name=train"],
+        ["--config-name=train: no such flag; its config is its own; use experiment=NAME with --config-dir DIR"],
+    ),
+    "another conf folder": (
+        ["--config-path=/x"],
+        ["--config-path=/x: no such flag; its config is its own; use experiment=NAME with --config-dir DIR"],
+    ),
     "a job again": (
         ["--experimental-rerun=x"],
-        ["--experimental-rerun=x: no such flag; a setting has no dashes: experimental_rerun=x"],
+        ["--experimental-rerun=x: no such flag; use resume DIR; what was typed is in DIR/overrides.yaml"],
     ),
     "a setting as a flag": (
         ["--learning-rate=1"],
@@ -334,7 +340,9 @@ def mounted(folder: Path) -> Iterator[Path]:
 
 
 def test_a_disk_too_small_for_the_checkpoint_is_refused(cli: Cli, good: list[str], folder: Path, mounted: Path) -> None:
-    (folder / "model" / "model.safetensors").write_bytes(bytes(20_000_000))
+    header = b'{"w":{"dtype":"F32","shape":[5000000],"data_offsets":[0,20000000]}}'
+    weights = len(header).to_bytes(8, "little") + header + bytes(20_000_000)
+    (folder / "model" / "model.safetensors").write_bytes(weights)
     done = cli(*good, f"output_dir={mounted}/run")
     assert done.returncode == 2
     assert lines(done.stderr) == [
@@ -378,7 +386,7 @@ def deaf_backend(needs_gpu: str = "false") -> str:
     """A backend's file whose recipe hears nothing."""
     return (
         "_target_: training_hub.backends.trl.TRLBackend\nworker: training_hub.workers.trl.train\npython: null\n"
-        f"requires: []\nneeds_gpu: {needs_gpu}\npacking: true\nmax_tokens_per_gpu: 100\n"
+        f"requires: []\nneeds_gpu: {needs_gpu}\npacking: true\nmax_tokens_per_gpu: 100\neffective_batch_size: 8\n"
         "eval_at_start: true\nsave_final_checkpoint: true\nsave_dtype: auto\nsample_prompts: []\n"
         "sample_max_new_tokens: 8\n"
     )

@@ -69,7 +69,7 @@ def test_what_goes_together_is_planned(refused: Refused, command: str) -> None:
             "algorithm=lora_sft adapter=none",
             "adapter=none: algorithm=lora_sft trains one; drop it, or use algorithm=sft",
         ),
-        ("algorithm=lora_sft lora_rank=4", "lora_rank=4: no such parameter; did you mean lora_r?"),
+        ("algorithm=lora_sft lora_rank=4", "lora_rank=4: no such parameter; use lora_r=4"),
         (
             "algorithm=lora_sft adapter.peft.lora_alhpa=4",
             "adapter.peft.lora_alhpa=4: no such parameter; did you mean adapter.peft.lora_alpha?",

@@ -122,7 +122,7 @@ CASES = {
     "a password": (
         ["mlflow_tracking_uri=https://me:hunter22@host", "logger.mlflow.requires=[]"],
         ["mlflow_tracking_uri=***: holds a password, and would be written to the run directory; "
-         "give it by the environment, e.g. MLFLOW_TRACKING_PASSWORD"],
+         "give it by the environment, e.g. HF_TOKEN or MLFLOW_TRACKING_PASSWORD"],
     ),
 }  # fmt: skip
 

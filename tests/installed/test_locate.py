@@ -61,7 +61,8 @@ def doors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: None) -> Pat
 
 def test_a_class_of_the_project_is_found_whatever_is_allowed() -> None:
     assert find_class("training_hub.launchers.local.LocalLauncher", LAUNCHER) is LocalLauncher
-    assert find_class("training_hub.launchers.base.Launcher", LAUNCHER) is Launcher
+    with pytest.raises(ConfigError, match="is abstract"):
+        find_class("training_hub.launchers.base.Launcher", LAUNCHER)
 
 
 @pytest.mark.usefixtures("allowed")
@@ -162,6 +163,8 @@ def test_a_worker_is_a_function_of_trusted_code(name: str, doors: Path) -> None:
         find_function(f"hub_test_doors.{name}", 2)
     assert find_function("hub_test_doors.function", 2).__name__ == "function"
     with pytest.raises(ConfigError, match="no function of 3 arguments"):
+        find_function("json.dumps", 3)
+    with pytest.raises(ConfigError, match="no worker of this package"):
         find_function("training_hub.run.write_atomically", 3)
     assert not doors.exists()
 

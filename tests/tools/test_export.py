@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for place in ("model", "run/checkpoints/checkpoint-2", "run/checkpoints/final"):
         write(f"{place}/config.json", "{}")
-        write(f"{place}/model.safetensors", "x" * 1000)
+        write(f"{place}/model.safetensors", "\2" + "\0" * 7 + "{}")
     for place in ("adapter", "run/checkpoints/checkpoint-4"):
         write(f"{place}/adapter_config.json", json.dumps(ADAPTER))
         write(f"{place}/adapter_model.safetensors", "")

@@ -74,7 +74,10 @@ def inputs(config: Mapping[str, Any], faulty: Collection[str]) -> list[str]:
     """Faults of what a run reads: the model and the data."""
     checks = (
         (("model.path",), lambda: model_faults(config["model"])),
-        (("data.path", "data.eval_path"), lambda: check_data(config["data"] | _ids(config, faulty))),
+        (
+            ("data.path", "data.eval_path", "data.format", "data.train_on"),
+            lambda: check_data(config["data"] | _ids(config, faulty)),
+        ),
         (("data.path", "data.eval_path", "model.path"), lambda: _template(config)),
         (("data.cache_dir",), lambda: _cache(config["data"])),
     )

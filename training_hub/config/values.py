@@ -181,16 +181,19 @@ def wrong_nodes(
                 except OmegaConfBaseException as error:
                     unresolved[f"{path}.{key}"] = _resolution_fault(f"{path}.{key}", error)
         if path in schema.nodes:
-            faults += wrong_values(schema.nodes[path], values, f"{path}.") + _absent(schema.nodes[path], node, path)
+            faults += wrong_values(schema.nodes[path], values, f"{path}.") + _absent(
+                schema.nodes[path], node, path, composition
+            )
         if path in schema.libraries:
             faults += _wrong_arguments(values, composition, path, schema.libraries[path] or {})
     hang = hanging(cfg, {re.split("[=:]", text, maxsplit=1)[0] for text in faults})
     return list(dict.fromkeys([*faults, *(text for key, text in unresolved.items() if is_sound(key, hang))]))
 
 
-def _absent(owner: type[BaseModel], node: DictConfig, path: str) -> list[str]:
+def _absent(owner: type[BaseModel], node: DictConfig, path: str, composition: Composition) -> list[str]:
     """Settings that the class of a node reads and that the node lacks: the class is not the option's own."""
     needed = [each.alias or name for name, each in owner.model_fields.items() if each.is_required()]
+    needed = [key for key in needed if f"~{path}.{key}" not in composition.overrides]  # that is a fault of its own
     kind = node.get("_target_") or owner.__name__
     return [f"{path}.{key}: {kind} needs it; add {path}.{key}=..." for key in needed if key not in node]
 

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from training_hub.config.sources import Said
 from training_hub.config.typed import Typed, parse
 from training_hub.errors import ConfigError, fault
-from training_hub.installed import trust
+from training_hub.installed import signature, trust
 from training_hub.installed.locate import CALLBACK, find_class
 
 PYTHON = "backend.python"
@@ -130,6 +130,13 @@ def _workers(cfg: DictConfig) -> Iterator[str]:
         target = _value(cfg, f"{path}.{key}") if key == "worker" else ""
         if target and (text := trust.worker_refusal(target, f"{path}.{key}")):
             yield text
+        elif target.startswith(f"{trust.OWN}.") and not _is_own_worker(target, path):
+            yield fault(f"{path}.{key}", target, "no worker of this package", "drop it")
+
+
+def _is_own_worker(target: str, path: str) -> bool:
+    """Whether there is such a worker, by its source, as importing it takes seconds: a backend's is called `train`."""
+    return (path != "backend" or target.endswith(".train")) and signature.arguments(target) is not None
 
 
 def _callbacks(cfg: DictConfig) -> Iterator[str]:
