@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ SAID = {"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}
         ({"input_ids": [2**31], "labels": [2**31]}, "tokens", '"input_ids" holds an id beyond 2,147,483,647'),
         ({"tools": [{"function": 5}], "messages": SAID}, "messages", '"tools" is not a list of tool descriptions'),
         ({"tools": [{"name": 5}], "messages": SAID}, "messages", '"tools" is not a list of tool descriptions'),
+        (
+            {"messages": [SAID[0], {**SAID[1], "tool_calls": [{"function": {"name": "f", "arguments": [1]}}]}]},
+            "messages",
+            "message 2: the arguments of a tool call are no object",
+        ),
         (
             {"messages": [SAID[0], {**SAID[1], "thinking": {"a": 1}}]},
             "messages",
@@ -147,3 +153,19 @@ def test_tokens_that_the_embedding_lacks_are_named_before_a_run(
 def cli_words(tmp_path: Path) -> list[str]:
     (tmp_path / "model").mkdir()
     return [f"{name}={tmp_path}/{file}" for name, file in (("model_path", "model"), ("data_path", "rows.jsonl"))]
+
+
+def test_a_number_that_python_does_not_read_is_named() -> None:
+    assert parse(b'{"a": ' + b"9" * 5000 + b"}") == "a number of more than 4,300 digits"
+
+
+def test_a_nul_byte_in_csv_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"prompt,completion\na,b\0c\n")
+    [said] = check(DATA | {"path": str(tmp_path / "rows.csv")})
+    assert "row 1: holds a NUL byte" in said
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl")
+    [said] = check(DATA | {"path": str(tmp_path / "rows.jsonl")})
+    assert "a pipe, a socket or a device, not a file" in said

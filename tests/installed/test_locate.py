@@ -18,7 +18,6 @@ from training_hub.errors import ConfigError
 from training_hub.installed import locate
 from training_hub.installed.locate import CALLBACK, LAUNCHER, LOGGER, find_class, find_function
 from training_hub.installed.trust import ALLOWED_VARIABLE
-from training_hub.launchers.base import Launcher
 from training_hub.launchers.local import LocalLauncher
 
 DECODER = "json.decoder.JSONDecoder"

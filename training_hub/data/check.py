@@ -86,6 +86,8 @@ def _check_source(name: str, path: str, data: Mapping[str, Any]) -> list[str]:
         return [] if is_hub_id(path) else [fault(name, path, "no such file or folder")]
     if place.is_dir():
         return [fault(name, path, rule, "give a file, or a folder of save_to_disk")] if (rule := torn(place)) else []
+    if not place.is_file():
+        return [fault(name, path, "a pipe, a socket or a device, not a file", "write the rows to a file first")]
     if place.suffix not in EXTENSIONS:
         return [fault(name, path, f"unknown kind of file; the known are {enumerate_names(EXTENSIONS)}")]
     if place.stat().st_size == 0:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training_hub.data.calls import readable
 from training_hub.data.chat import ChatTemplate, Message, TemplateRefuses
 from training_hub.data.formats import REASONING_KEYS, Row, decoded, is_true
 from training_hub.data.rows import IGNORED, Flat
@@ -135,7 +136,8 @@ class Encoder:
         """A conversation, whose first messages are a prompt: the assistant's words in it are not trained."""
         if self.template is None:
             raise NoChatTemplate
-        tools = decoded(row.get("tools")) or None
+        template, tools = self.template, decoded(row.get("tools")) or None
+        messages = readable(messages, lambda said: template.text(said, tools))
         roles = {message["role"] for message in messages} - {"system"} if is_true(row.get("unmask")) else self.roles
         if "all" in roles:
             return self._all(self.template, messages, tools)

@@ -160,6 +160,8 @@ def _tool_calls(calls: Any) -> str | None:
         function = call.get("function", call) if isinstance(call, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return "a tool call has no function name"
+        if not isinstance(function.get("arguments"), dict | str | None):
+            return "the arguments of a tool call are no object"
     return None
 
 

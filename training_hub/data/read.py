@@ -97,6 +97,8 @@ def _read_csv(path: str) -> Iterator[tuple[int, Raw]]:
 
 
 def _named(columns: Sequence[str], fields: Sequence[str]) -> Row | Malformed:
+    if any("\0" in field for field in fields):
+        return Malformed("holds a NUL byte, as files that are no text do")
     if len(fields) == len(columns):
         return dict(zip(columns, fields, strict=True))
     return Malformed(f"has {'more' if len(fields) > len(columns) else 'fewer'} fields than the first line")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any
 
 _DEEPEST = 100
@@ -20,6 +21,10 @@ def loads(text: str | bytes) -> Any:
         value = _DECODER.decode(decoded)
     except RecursionError:
         raise Unsound(f"nested deeper than {_DEEPEST} levels") from None
+    except ValueError as error:
+        if "integer string conversion" in str(error):
+            raise Unsound(f"a number of more than {sys.get_int_max_str_digits():,} digits") from None
+        raise
     if decoded.count("[") + decoded.count("{") > _DEEPEST and _is_deeper(value, _DEEPEST):
         raise Unsound(f"nested deeper than {_DEEPEST} levels")
     if _MAY_BE_HALF.search(decoded) and not _is_unicode(value):
