@@ -25,8 +25,7 @@ from training_hub.tools.listing import state
 
 # A backend of one small library that is not installed here.
 BACKEND = """
-_target_: training_hub.backends.trl.TRLBackend
-worker: training_hub.workers.trl.train
+defaults: [trl, _self_]
 python: ${own_python:small,${.requires}}
 requires: ["iniconfig>=2,<2.1"]
 needs_gpu: false

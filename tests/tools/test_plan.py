@@ -32,7 +32,9 @@ class _Noon(datetime):
 
 def planned(*typed: str) -> str:
     """The text, without what differs from machine to machine."""
-    text = re.sub(r"[0-9.]+ GB free", "N GB free", plan_text([*GIVEN, *typed]))
+    keys = {each.partition("=")[0] for each in typed}
+    given = [each for each in GIVEN if each.partition("=")[0] not in keys]
+    text = re.sub(r"[0-9.]+ GB free", "N GB free", plan_text([*given, *typed]))
     return text.replace(sys.executable, "PYTHON")
 
 
