@@ -209,7 +209,7 @@ def test_a_result_of_another_make_is_damage(
     result = here / "run" / "result.json"
     result.write_text(json.dumps(json.loads(result.read_text()) | {entry: value}))
     assert f"damaged: {result}: damaged, {entry} is" in told(capsys, ["status", "run"])[1]
-    status, said = told(capsys, ["resume", "run"])
+    status, said = told(capsys, ["resume", "run", "trust=true"])
     assert (status, said.startswith(f"{result}: damaged, {entry} is")) == (2, True)
 
 
