@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.typed import beside
 from tests.workers.conftest import conversation
 from training_hub.run import RunDir, TrainResult
 
@@ -50,9 +51,8 @@ def common(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def run(common: list[str], kind: str, folder: Path, *words: str) -> TrainResult:
     """Run the command line with the common settings, or others in place of these; the result that it wrote."""
-    given = {word.partition("=")[0] for word in words}
-    settings = [word.replace("KIND", kind) for word in common if word.partition("=")[0] not in given]
-    command = [sys.executable, "-m", "training_hub", *settings, *words, f"output_dir={folder}"]
+    settings = beside([word.replace("KIND", kind) for word in common], words)
+    command = [sys.executable, "-m", "training_hub", *settings, f"output_dir={folder}"]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     )

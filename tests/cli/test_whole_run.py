@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.typed import beside
 from tests.workers.conftest import conversation
 from training_hub.results.state import State, state
 from training_hub.run import METRIC_KEYS, RunDir
@@ -65,9 +66,7 @@ def train(settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> Trai
 
     def run(*words: str, **env: str) -> Run:
         folder = tmp_path_factory.mktemp("run") / "out"
-        given = {word.partition("=")[0] for word in words}
-        common = [text for text in [*settings, f"output_dir={folder}"] if text.partition("=")[0] not in given]
-        command = [sys.executable, "-m", "training_hub", *common, *words]
+        command = [sys.executable, "-m", "training_hub", *beside([*settings, f"output_dir={folder}"], words)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env})
         return Run(RunDir(folder), done.returncode, done.stdout, done.stderr)
 

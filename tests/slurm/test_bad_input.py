@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from tests.golden import assert_golden
 from tests.test_docs import ROOT, commands, fences
 from tests.tools.conftest import folder, here  # noqa: F401  fixtures
+from tests.typed import beside
 from training_hub import cli, train
 from training_hub.errors import ConfigError
 from training_hub.launchers.slurm import check
@@ -25,15 +25,9 @@ GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run", "launcher
 pytestmark = pytest.mark.usefixtures("slurm", "here")
 
 
-def beside(typed: Sequence[str]) -> list[str]:
-    """What a run needs, each setting once."""
-    names = {text.partition("=")[0] for text in typed}
-    return [text for text in GIVEN if text.partition("=")[0] not in names] + [*typed]
-
-
 def faults(*typed: str) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as error:
-        train.plan(train.composed(beside(typed)))
+        train.plan(train.composed(beside(GIVEN, typed)))
     assert not Path("run").exists()
     return error.value.faults
 
@@ -103,7 +97,7 @@ def test_the_messages_on_the_page_about_troubles(
     ]
     said = []
     for words in commands:
-        assert cli.main(["plan", *beside(words)]) == 2, words
+        assert cli.main(["plan", *beside(GIVEN, words)]) == 2, words
         said += [f"$ {' '.join(words)}".replace("\n", "\\n"), *capsys.readouterr().err.splitlines()]
     monkeypatch.setattr(check, "_is_this_machine", lambda: False)
     monkeypatch.setenv("SLURM_CONF", "/no/slurm.conf")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.conftest import hub, job_of, wait_for
+from tests.typed import beside
 from tests.workers.conftest import conversation
 from training_hub.results.state import state
 from training_hub.run import RunDir
@@ -81,7 +82,7 @@ def test_two_nodes_with_two_processes_each_give_the_losses_of_one(
 
 
 def test_a_training_that_fails_is_a_failed_job(settings: list[str], tmp_path: Path) -> None:
-    done = hub(*settings, "lr=1e30", "max_grad_norm=0", "output_dir=out", cwd=tmp_path)
+    done = hub(*beside(settings, ["lr=1e30", "max_grad_norm=0", "output_dir=out"]), cwd=tmp_path)
     directory = RunDir(tmp_path / "out")
     assert done.returncode == 1
     assert "=nan: not a number at step" in done.stderr.splitlines()[0]
@@ -113,7 +114,7 @@ def test_a_run_that_is_preempted_goes_on_to_the_same_numbers(
     run = RunDir(tmp_path / "out")
     wait_for(lambda: len(losses(run)) > 10)
     subprocess.run(["srun", "-p", "high", "-w", "node1", "--exclusive", "--mpi=none", "true"], check=True)
-    alone = hub(*long, "output_dir=alone", "launcher=local", cwd=tmp_path)
+    alone = hub(*beside(long, ["output_dir=alone", "launcher=local"]), cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     wait_for(lambda: not state(run).goes_on)
     assert state(run).word == "completed", run.log_tail()

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.typed import beside
 from training_hub.machine.processes import MARK, kill_marked, marked
 from training_hub.results.state import runs_in, state
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir
 
 QUICK = str(Path(__file__).parent / "quick")
-ENV = {**os.environ, "PYTHONPATH": QUICK, "CUDA_VISIBLE_DEVICES": ""}
+PATHS = os.pathsep.join(filter(None, [QUICK, os.environ.get("PYTHONPATH")]))
+ENV = {**os.environ, "PYTHONPATH": PATHS, "CUDA_VISIBLE_DEVICES": ""}
 OPTUNA = ["hydra/sweeper=optuna", "lr=tag(log,interval(1e-5,1e-1))", "hydra.sweeper.n_jobs=1"]
 
 
@@ -79,7 +81,7 @@ def test_a_sweep_ends_with_a_ranked_table_and_goes_on_with_what_failed(quick: li
 
 
 def test_a_sweep_that_was_stopped_goes_on(quick: list[str], tmp_path: Path) -> None:
-    words = [*quick, "max_steps=120", "seed=1,2,3", "jobs=2"]
+    words = beside(quick, ["max_steps=120", "seed=1,2,3", "jobs=2"])
     sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
     wait_for(lambda: sum(len(RunDir(path.parent).read_metrics()) > 3 for path in sweep.path.glob("*/config.yaml")) == 2)
     process.send_signal(signal.SIGINT)
@@ -97,7 +99,7 @@ def test_a_sweep_that_was_stopped_goes_on(quick: list[str], tmp_path: Path) -> N
 
 
 def test_a_sweep_whose_process_was_killed_goes_on(quick: list[str], tmp_path: Path) -> None:
-    words = [*quick, "max_steps=40", "seed=1,2", "jobs=2"]
+    words = beside(quick, ["max_steps=40", "seed=1,2", "jobs=2"])
     sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
     wait_for(lambda: len(list(sweep.path.glob("*/metrics.jsonl"))) == 2)
     process.kill()
@@ -118,7 +120,7 @@ def test_a_run_that_cannot_go_on_begins_anew_and_the_sweep_goes_on(quick: list[s
 
 
 def test_cancel_takes_the_folder_of_a_sweep(quick: list[str], tmp_path: Path) -> None:
-    words = [*quick, "max_steps=1000", "seed=1,2"]
+    words = beside(quick, ["max_steps=1000", "seed=1,2"])
     sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
     wait_for(lambda: list(sweep.path.glob("*/metrics.jsonl")))
     assert finish([*words, "resume=true"], tmp_path)[1].startswith(f"output_dir={sweep.path}: a sweep is going on")
@@ -130,7 +132,7 @@ def test_cancel_takes_the_folder_of_a_sweep(quick: list[str], tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.needs("optuna")
 def test_optuna_goes_on_with_its_study(quick: list[str], tmp_path: Path) -> None:
-    sweep, words = SweepDir(tmp_path / "swept"), [*quick, *OPTUNA, "max_steps=40"]
+    sweep, words = SweepDir(tmp_path / "swept"), beside(quick, [*OPTUNA, "max_steps=40"])
     process = start([*words, "hydra.sweeper.n_trials=2"], tmp_path)
     wait_for(lambda: list(sweep.path.glob("*/metrics.jsonl")))
     process.kill()  # in the middle of the first trial
@@ -160,7 +162,7 @@ def test_launchers_of_hydras_run_the_jobs(launcher: str, quick: list[str], tmp_p
 @pytest.mark.slow
 @pytest.mark.needs("joblib")
 def test_the_processes_of_joblib_do_not_outlive_the_sweep(quick: list[str], tmp_path: Path) -> None:
-    words = [*quick, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "max_steps=2000", "seed=1,2"]
+    words = beside(quick, ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "max_steps=2000", "seed=1,2"])
     process = start(words, tmp_path, {MARK: str(tmp_path)})
     wait_for(lambda: len(list(tmp_path.glob("swept/*/metrics.jsonl"))) == 2)
     process.kill()
