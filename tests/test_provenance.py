@@ -113,7 +113,7 @@ def test_a_repository_has_a_commit_and_may_have_changed(tmp_path: Path, monkeypa
     assert git_state(tmp_path) == state | {"changed": True}
 
 
-@pytest.mark.parametrize("where", ["fsmonitor", "hook", "clean", "process"])
+@pytest.mark.parametrize("where", ["fsmonitor", "hook", "clean", "process", "fetch"])
 def test_nothing_that_a_repository_names_is_executed(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,10 +126,16 @@ def test_nothing_that_a_repository_names_is_executed(
     git("commit", "-m", "first")
     program = tmp_path / ".git" / "hooks" / "post-index-change"
     program.parent.mkdir(exist_ok=True)
-    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/canary\ncat\n")
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/canary\n")
     program.chmod(0o755)
     if where == "fsmonitor":
         git("config", "core.fsmonitor", str(program))
+    elif where == "fetch":  # of an object that is missing
+        tree = subprocess.run(["git", "rev-parse", "HEAD:"], check=True, capture_output=True, text=True).stdout.strip()
+        Path(f".git/objects/{tree[:2]}/{tree[2:]}").unlink()
+        for name, value in (("promisor", "true"), ("url", str(tmp_path)), ("uploadpack", str(program))):
+            git("config", f"remote.origin.{name}", value)
+        git("config", "extensions.partialClone", "origin")
     elif where != "hook":
         git("config", f"filter.a=b.{where}", str(program))
         git("config", "filter.a=b.required", "true")

@@ -61,7 +61,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
     def git(*arguments: str, **env: str) -> str | None:
         command = ["git", "--no-optional-locks", *_NO_PROGRAMS, *arguments]
-        environment = {**os.environ, **env}
+        environment = {**os.environ, "GIT_ALLOW_PROTOCOL": "none", **env}  # nor fetch what is missing
         done = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
@@ -71,7 +71,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return None
     filters = _without_filters(git("config", "--show-scope", "--name-only", "--get-regexp", r"^filter\.") or "")
     status = git("status", "--porcelain", "-uno", "--ignore-submodules=dirty", **filters)
-    return {"commit": commit, "changed": bool(status)} if commit else None
+    return {"commit": commit, "changed": status != ""} if commit else None
 
 
 def _without_filters(settings: str) -> dict[str, str]:
