@@ -50,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name": None,
     }
     config["logger"]["trackio"] |= {"project": "spiders", "space_id": None}
-    run.create(config, [], {"algorithm": "sft", "git": "abc"})
+    run.create(config, [], {"algorithm": "sft", "git": {"commit": "abc", "changed": False}})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("TRACKIO_DIR", str(folder / "trackio"))
@@ -79,7 +79,7 @@ def test_tensorboard_has_curves_and_texts(place: Path) -> None:
         name: events.Tensors(name)[-1].tensor_proto.string_val[0].decode() for name in ("config", "manifest", "result")
     }
     assert "lr: 0.5" in texts["config"]
-    assert '"git": "abc"' in texts["manifest"]
+    assert '"commit": "abc"' in texts["manifest"]
     assert '"final_loss": 1.0' in texts["result"]
     assert "_hparams_/session_start_info" in events.summary_metadata
 
@@ -103,7 +103,7 @@ def test_trackio_has_one_run(place: Path) -> None:
     env = os.environ | {"TRACKIO_DIR": str(place / "trackio")}
     done = subprocess.run([sys.executable, "-c", READ_TRACKIO], env=env, capture_output=True, text=True, check=True)
     _name, config, rows = json.loads(done.stdout.splitlines()[-1])
-    assert (config["lr"], config["manifest"]["git"]) == (0.5, "abc")
+    assert (config["lr"], config["manifest"]["git"]["commit"]) == (0.5, "abc")
     assert [(row["step"], row["loss"]) for row in rows if "loss" in row] == [(1, 3.0), (2, 2.0), (3, 1.0)]
     assert [row["eval_loss"] for row in rows if "eval_loss" in row] == [1.5]
 
@@ -118,7 +118,7 @@ def test_wandb_has_one_run_in_two_files(place: Path) -> None:
     assert [(row["step"], row["loss"]) for row in history if "loss" in row] == [(1, 3.0), (2, 2.0), (3, 1.0)]
     assert [row["eval_loss"] for row in history if "eval_loss" in row] == [1.5]
     config = values(item for record in records for item in record.run.config.update)
-    assert (config["lr"], config["manifest"]["git"]) == (0.5, "abc")
+    assert (config["lr"], config["manifest"]["git"]["commit"]) == (0.5, "abc")
     summary = values(item for record in records for item in record.summary.update)
     assert (summary["status"], summary["final_loss"]) == ("completed", 1.0)
 
