@@ -38,6 +38,11 @@ FILES = {
     "bare/config.json": "{}",
     "bare/tokenizer_config.json": "{}",
     "nothing/readme": "",
+    "small/config.json": '{"vocab_size": 50}',
+    "ids.jsonl": '{"input_ids": [50], "labels": [50]}\n',
+    "nul.csv": "prompt,completion\na,b\0\n",
+    "half.jsonl": '{"prompt": "\\ud800", "completion": "x"}\n',
+    "saved/dataset_info.json": "{}",
     "run/overrides.yaml": "[]",
     "run/manifest.json": '{"status": "completed"}',
     "full/notes.txt": "",
@@ -96,6 +101,24 @@ COMMANDS = [
     ["plan", *GOOD, "backend=mini-trainer", "backend.needs_gpu=false", "recipe._target_=shutil"],
     ["plan", *GOOD, "recipe._target_=transformers.TrainingArguments"],
     ["trian", *GOOD],
+    [
+        "plan",
+        *GOOD,
+        f"max_steps={10**23}",
+        "data.num_proc=nan",
+        "recipe.optim_target_modules=5",
+        "launcher.nproc_per_node=[1]",
+    ],
+    ["plan", *GOOD, "recipe.tf32=true"],
+    ["plan", *GOOD, "recipe.optim=lomo", "recipe.optim_args=foo", "lr_scheduler_kwargs={num_cycle:2}"],
+    ["plan", *GOOD, "recipe=sft"],
+    ["plan", *GOOD, "~eval_data_path"],
+    ["plan", "model_path=small", "data_path=ids.jsonl"],
+    ["plan", "model_path=model", "data_path=/dev/null", "eval_data_path=nul.csv"],
+    ["plan", "model_path=model", "data_path=half.jsonl", "output_dir=" + "x" * 256],
+    ["plan", "model_path=model", "data_path=saved"],
+    ["plan", *GOOD, "data.chat_template=latin.jinja"],
+    ["plan", "data_path=rows.jsonl", "model_path=null"],
 ]
 SEVERAL = ["-m", *GOOD, "seed=1,2"]
 # Commands about machines, sweeps, and runs that are there: `stopped` has no checkpoint, `swept` is a sweep.
@@ -149,6 +172,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, content in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
+    (tmp_path / "latin.jinja").write_bytes(b"{{ 'gr\xfc\xdfe' }}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hardware, "gpus", list)
     return tmp_path

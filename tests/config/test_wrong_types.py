@@ -61,11 +61,11 @@ def faults(*words: str) -> list[str]:
         ("recipe.optim_target_modules=5", "recipe.optim_target_modules=5: the library wants None | str | list[str]"),
         ("recipe.tf32=true", "recipe.tf32=true: needs a CUDA GPU; drop it"),
         ("recipe.fp16=true", "recipe.fp16=true: needs a CUDA GPU; drop it"),
-        (
-            "recipe=5",
-            "recipe=5: no such option; the recipe follows from algorithm and backend; recipe.NAME=VALUE sets an "
-            "argument in it",
-        ),
+        ("recipe=5", "recipe=5: follows from algorithm and backend; choose those"),
+        ("recipe=null", "recipe=null: follows from algorithm and backend; choose those"),
+        ("~eval_data_path", "~eval_data_path: there is nothing to delete, or it is null; drop it"),
+        ("~recipe.nonsense", "~recipe.nonsense: there is nothing to delete, or it is null; drop it"),
+        (f"{'x' * 300}=5", f"{'x' * 40}...: no such parameter, a name has at most 255 bytes"),
         (f"output_dir={'x' * 256}", f"output_dir={'x' * 256}: a name in a path has at most 255 bytes"),
         (f"output_dir='{'ü' * 128}'", f"output_dir={'ü' * 128}: a name in a path has at most 255 bytes"),
     ],

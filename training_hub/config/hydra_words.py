@@ -64,6 +64,10 @@ def _unknown_reference(text: str) -> str:
     return f"defaults: {text}: names no group that is chosen; use ${{GROUP}}"
 
 
+def _nothing_to_delete(key: str) -> str:
+    return f"~{key}: there is nothing to delete, or it is null; drop it"
+
+
 _SAID: dict[str, Callable[..., str]] = {
     r"In '([^']+)': Could not override '([^'@]+)": _nothing_to_override,
     r"Multiple values for ([^ ]+)\. To override a value": _twice,
@@ -71,4 +75,5 @@ _SAID: dict[str, Callable[..., str]] = {
     r"Invalid defaults list in '([^']+)', defaults must be a list \(got (\w+)\)": _no_list,
     r"Unsupported type in defaults : (\w+)": _no_entry,
     r"Error resolving interpolation '([^']+)', possible interpolation keys": _unknown_reference,
+    r"^Could not delete from config\. '([^']+)' does not exist": _nothing_to_delete,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,11 +21,15 @@ from training_hub.config.hydra_words import OF_RECIPE, in_our_words
 from training_hub.config.hydras import is_of_hydra, never_used, settings_of
 from training_hub.config.sources import Source, place
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+from training_hub.params import LONGEST_NAME
 
 
 def refuse_before_composing(parsed: Sequence[Override], config_dirs: Sequence[str]) -> None:
     """Refuse folders that are not there, and `~` before a config group: the program reads every one."""
     faults = [f"--config-dir={each}: no such folder" for each in config_dirs if not Path(each).is_dir()]
+    faults += [_too_long(each) for each in parsed if len(os.fsencode(each.key_or_group)) > LONGEST_NAME]
+    if faults:
+        raise ConfigError(*faults)
     faults += [text for each in parsed for text in _choice_faults(each, config_dirs)]
     gone = [each.key_or_group for each in parsed if each.is_delete() and each.key_or_group in GROUPS - {"experiment"}]
     listed = [each for each in parsed if each.key_or_group.split(".")[0] == "defaults"]
@@ -36,14 +41,20 @@ def refuse_before_composing(parsed: Sequence[Override], config_dirs: Sequence[st
         raise ConfigError(*faults)
 
 
+def _too_long(override: Override) -> str:
+    """Hydra looks for a file of that name, which no file system can have."""
+    text = str(override.input_line)
+    return f"{text[:40]}...: no such parameter, a name has at most {LONGEST_NAME} bytes"
+
+
 def _choice_faults(override: Override, config_dirs: Sequence[str]) -> Iterator[str]:
     """What is wrong with how an option is chosen, wherever its files are."""
     group, value, package = override.key_or_group, override.value(), override.package
     typed, where = str(override.input_line).partition("=")[0], "" if package is None else f"@{package}"
     if is_of_hydra(override) or override.is_delete():
         return
-    if group.split("/")[0] == "recipe" and package is None and ("/" in group or isinstance(value, str)):
-        yield f"{group}={value}: {OF_RECIPE}"
+    if group.split("/")[0] == "recipe" and package is None and ("/" in group or not isinstance(value, dict)):
+        yield fault(group, value, OF_RECIPE)
     elif package is not None and not (group in SEVERAL and package.startswith(f"{group}.")):
         yield fault(f"{group}{where}", value, "an option has its place", f"drop the {where}")
     elif group in GROUPS and typed.startswith("+") and package is None and not isinstance(value, dict):

@@ -96,13 +96,7 @@ def refuse_unknown_options(loader: ConfigLoader, chosen: Sequence[Override], fol
             absent_is_fine = each.is_delete()
             if not absent_is_fine and str(name).removesuffix(".yaml") not in known:
                 way = unread(each.key_or_group, str(name), folders) or suggestion(str(name), known)
-                way = way or _choices(each.key_or_group, known)
+                way = way or (f"choose from {enumerate_names(known)}" if known else "there is none; drop it")
                 faults.append(fault(each.key_or_group, name, "no such option", way))
     if faults:
         raise ConfigError(*faults)
-
-
-def _choices(group: str, known: Sequence[str]) -> str:
-    if group == "recipe":
-        return "the recipe follows from algorithm and backend; recipe.NAME=VALUE sets an argument in it"
-    return f"choose from {enumerate_names(known)}" if known else "there is none; drop it"
