@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from omegaconf import OmegaConf
 
-from training_hub import catalogue, checkpoints, provenance, resume
+from training_hub import catalogue, checkpoints, provenance, resume, weights_check
 from training_hub.catalogue import composed as composed
 from training_hub.config import hooks
 from training_hub.config.check import check_and_resolve, faulty_keys
@@ -61,6 +61,13 @@ class Plan:
     spec: RunSpec
     start: resume.Start = resume.NEW
     warnings: tuple[str, ...] = ()
+
+    @property
+    def unwatched(self) -> list[weights_check.Asked]:
+        """Its model, for `weights_check`, where it begins with it while nobody looks on."""
+        if self.launcher.attended or self.start != resume.NEW:
+            return []
+        return [(self.config["model"], self.config["backend"]["python"])]
 
 
 def plan(composition: Composition, output_dir: str | None = None) -> Plan:
@@ -133,8 +140,9 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
     """Launch a plan and follow it to its end, unseen but for what `watch` makes of it.
 
     command: what the user typed, for the manifest. Raises RunFailed where the run failed, RunInterrupted where it was
-    stopped, ConfigError where the run directory cannot be written.
+    stopped, ConfigError where the run directory cannot be written, or the weights of an unattended run do not fit.
     """
+    weights_check.must_fit(planned.unwatched)
     with _begun(planned, command) as (directory, start):
         if start.done:
             return start.done

@@ -71,6 +71,7 @@ def main(run_dir: str, *command: str) -> int:
         time.monotonic() - started,
         best_checkpoint_path=outcome.get("best_checkpoint_path"),
         stopped=outcome.get("stopped"),
+        warnings=outcome.get("warnings", []),
     )
     _write(run, command, result, loggers)
     # torchrun would take the status for a failure, and end the processes that still save.

@@ -196,7 +196,8 @@ def full_state(run: RunDir, epoch: int, *names: str) -> None:
 
 
 def states(run: RunDir, limit: int | None = None) -> States:
-    report = {"train": {"fingerprint": "f", "rows": 10, "tokens": 60, "trained_tokens": 20}}
+    source = {"path": "rows.jsonl", "fingerprint": "f", "seen": {}, "chat_template": None}
+    report = {"train": {**source, "rows": 10, "tokens": 60, "trained_tokens": 20}, "eval": None}
     config = {"launcher": {"world_size": 2}, "data": {"path": "rows.jsonl"}, "backend": {"save_total_limit": limit}}
     library = InstructLabTraining(INSTRUCTLAB)
     return States(run, config, library, Follower(run, library), report)

@@ -132,7 +132,7 @@ def test_a_model_whose_tensors_are_converted_while_loading_passes(tmp_path: Path
     check(tmp_path / "experts")
 
 
-def test_pickled_weights_load_and_code_in_them_does_not(spoiled: Callable[..., Path]) -> None:
+def test_pickled_weights_load_and_code_in_them_does_not(spoiled: Callable[..., Path], check: Check) -> None:
     import torch
     from safetensors.torch import load_file
 
@@ -140,10 +140,10 @@ def test_pickled_weights_load_and_code_in_them_does_not(spoiled: Callable[..., P
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     torch.save(tensors, folder / "pytorch_model.bin")
-    load(folder)
+    check(folder)
     torch.save({**tensors, "more": pytest.raises}, folder / "pytorch_model.bin")
     with pytest.raises(ConfigError) as refused:
-        load(folder)
+        check(folder)
     assert "weights_only" not in str(refused.value)
 
 
@@ -167,3 +167,50 @@ def test_large_numbers_are_numbers() -> None:
     model = torch.nn.Linear(4, 4)
     torch.nn.init.constant_(model.weight, torch.finfo(torch.float32).max)
     assert finite.of_model(model) is None
+
+
+def keep_pickled(folder: Path, spoil: Spoil) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    torch.save(spoil(load_file(folder / "model.safetensors")), folder / "pytorch_model_fsdp.bin")
+
+
+def keep_sharded(folder: Path, spoil: Spoil) -> None:
+    from safetensors.torch import load_file
+    from torch.distributed.checkpoint.filesystem import FileSystemWriter
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    tensors, place = {"model": spoil(load_file(folder / "model.safetensors"))}, folder / "pytorch_model_fsdp_0"
+    shutil.rmtree(place, ignore_errors=True)
+    save(tensors, storage_writer=FileSystemWriter(place), no_dist=True)
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is (disabled, )?unavailable or uninitialized")
+@pytest.mark.parametrize("keep", [keep_pickled, keep_sharded])
+def test_weights_are_found_in_whatever_format_a_state_keeps_them(
+    spoiled: Callable[..., Path], keep: Callable[[Path, Spoil], None]
+) -> None:
+    from training_hub.workers import finite
+
+    folder = spoiled()
+    keep(folder, lambda tensors: tensors)
+    assert finite.of_folder(folder) is None
+    keep(folder, with_value(float("nan")))
+    assert str(finite.of_folder(folder)).endswith(FIRST)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(with_value(float("nan")), "its weights are not finite"), (without(FIRST), f"1 missing ({FIRST})")],
+)
+def test_pickled_weights_are_checked_too(spoiled: Callable[..., Path], check: Check, spoil: Spoil, words: str) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    folder = spoiled()
+    torch.save(spoil(load_file(folder / "model.safetensors")), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ConfigError) as refused:
+        check(folder)
+    assert words in str(refused.value)

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from training_hub import train
+from training_hub import train, weights_check
 from training_hub.errors import ConfigError, fault
 from training_hub.results.state import states
 from training_hub.run import RunDir
@@ -78,6 +78,7 @@ def run_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequence[str]
     """
     planner = planner_of(asked, config_dirs)
     jobs, directory = _again(asked, planner) or _new(asked, planner)
+    weights_check.must_fit(planner.unwatched)
     with recorded(directory, jobs, overrides, config_dirs, planner.kept) as record:
         record.status = _run(directory, jobs, planner, asked.own.get("jobs"))
     return record.status

@@ -20,6 +20,7 @@ from training_hub.config.variants import Variants
 from training_hub.errors import ConfigError, fault, merged
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, outcome
+from training_hub.weights_check import Asked
 
 _NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "strict", "trust", "launcher")
 _BETWEEN_COLLECTIONS = 50
@@ -37,6 +38,7 @@ class Planner:
         self._of_hydra = of_hydra
         self._declared: set[tuple[str, str]] | None = None
         self._variants = Variants(catalogue.names(), config_dirs)
+        self.unwatched: list[Asked] = []  # of the runs that were planned
 
     def jobs(self, every: Iterable[Sequence[str]]) -> list[Job]:
         """A job for each list of overrides; of equal configs one. ConfigError with what cannot be composed."""
@@ -49,7 +51,7 @@ class Planner:
             composition = self._variants.compose(overrides)
             self._refuse_another_sweep(composition)
             job = self._job(overrides, composition)
-            _plan(job, composition, folder)
+            self._plan(job, composition, folder)
             return job
 
         return _once(_each(every, check))
@@ -68,7 +70,13 @@ class Planner:
         if (run := RunDir(folder / job.name)).exists():
             anew = catalogue.backend_of(composition).cannot_resume and outcome(run)["status"] != "completed"
             composition = self._variants.compose([*job.overrides, "overwrite=true" if anew else "resume=auto"])
-        return _plan(job, composition, folder)
+        return self._plan(job, composition, folder)
+
+    def _plan(self, job: Job, composition: Composition, folder: Path) -> train.Plan:
+        catalogue.refuse_python_made(composition)
+        planned = train.plan(composition, str(folder / job.name))
+        self.unwatched += (model for model in planned.unwatched if model not in self.unwatched)
+        return planned
 
     def attended(self, job: Job) -> bool:
         """Whether runs end with the process that launched them."""
@@ -119,11 +127,6 @@ class Planner:
     def _job(self, overrides: Sequence[str], composition: Composition) -> Job:
         digest, values = digest_of(composition, self._swept), values_of(overrides, self._swept)
         return Job(digest, folder_name(values, digest), tuple(overrides), values)
-
-
-def _plan(job: Job, composition: Composition, folder: Path) -> train.Plan:
-    catalogue.refuse_python_made(composition)
-    return train.plan(composition, str(folder / job.name))
 
 
 def _each(every: Iterable[A], made: Callable[[A], B]) -> list[B]:

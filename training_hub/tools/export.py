@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from training_hub import vouched
+from training_hub.ask import ask
 from training_hub.config.preflight import model_faults
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
@@ -20,7 +21,6 @@ from training_hub.machine import hardware
 from training_hub.params import Checked, Text, param
 from training_hub.run import RunDir
 from training_hub.tools import words
-from training_hub.tools.ask import ask
 
 WORDS = {"export": ("RUN_OR_CHECKPOINT",), "interpolate": ("FIRST", "SECOND")}
 _MODULE = "training_hub.workers.export.__main__"

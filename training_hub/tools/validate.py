@@ -9,13 +9,13 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from training_hub import catalogue, train
+from training_hub.ask import ask
 from training_hub.config.check import check_and_resolve, faulty_keys, missing_parameters
 from training_hub.config.hanging import is_sound
 from training_hub.config.origin import references
 from training_hub.config.preflight import inputs
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
-from training_hub.tools.ask import ask
 
 # Asked of the verb, not of a run: how many rows are shown, and the file that a picture of the lengths goes to.
 _ROWS, _PLOT = "rows", "plot"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+from torch.distributed.checkpoint.state_dict_loader import load
 
 from training_hub.errors import RunFailed, ruined
+
+_MODELS = ("*.safetensors", "pytorch_model*.bin", "pytorch_model*/.metadata")
 
 
 @torch.no_grad()
@@ -22,18 +27,39 @@ def of_model(model: torch.nn.Module) -> str | None:
 
 @torch.no_grad()
 def of_files(files: Iterable[Path]) -> str | None:
-    """The same of safetensors files."""
-    for file in files:
-        with safe_open(file, framework="pt") as stored:
-            for name in stored.keys():  # noqa: SIM118  it is no dict
-                if not _finite(stored.get_tensor(name)):
-                    return str(name)
-    return None
+    """The same of files, see `stored`. UnpicklingError for one that is pickled and holds more than tensors."""
+    return next((name for file in files for name, value in stored(file) if not _finite(value)), None)
 
 
 def of_folder(folder: Path) -> str | None:
-    """The same of all such files in a folder and below it."""
-    return of_files(folder.rglob("*.safetensors"))
+    """The same of all models in a folder and below it: whole ones, and in the formats that FSDP saves states in."""
+    return of_files(file for pattern in _MODELS for file in folder.rglob(pattern))
+
+
+def stored(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and tensors of a file, one at a time: safetensors, pickled, or the `.metadata` of a sharded checkpoint."""
+    if file.suffix == ".safetensors":
+        with safe_open(file, framework="pt") as opened:
+            yield from ((name, opened.get_tensor(name)) for name in opened.keys())  # noqa: SIM118  it is no dict
+    elif file.name == ".metadata":
+        yield from _sharded(file.parent)
+    else:
+        yield from pickled(file, "cpu")
+
+
+def pickled(file: Path, device: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and tensors of a pickled file; on the device "meta" without their numbers."""
+    held = torch.load(file, map_location=device, weights_only=True, mmap=device != "meta")
+    yield from ((str(name), value) for name, value in held.items() if isinstance(value, torch.Tensor))
+
+
+def _sharded(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Of what torch.distributed.checkpoint has saved, as accelerate does where FSDP_STATE_DICT_TYPE asks for it."""
+    for name, told in FileSystemReader(folder).read_metadata().state_dict_metadata.items():
+        if isinstance(told, TensorStorageMetadata):
+            value = torch.empty(told.size, dtype=told.properties.dtype)
+            load({name: value}, storage_reader=FileSystemReader(folder), no_dist=True)
+            yield name, value
 
 
 def _finite(value: torch.Tensor) -> bool:

@@ -11,7 +11,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.quantizers import AutoHfQuantizer
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
+from transformers.utils import (
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_INDEX_NAME,
+    WEIGHTS_NAME,
+    cached_file,
+)
 from transformers.utils.hub import get_checkpoint_shard_files
 
 from training_hub.errors import ConfigError, fault
@@ -37,8 +43,7 @@ def load(node: Mapping[str, Any], **how: Any) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(path, **told, **how, **where(node))
     except UnpicklingError:
-        rule = "its weights are pickled, and hold more than tensors: reading them would run their code"
-        raise ConfigError(fault("model_path", node["path"], rule, "give a model in safetensors")) from None
+        raise ConfigError(_pickle(path)) from None
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         if "allocate" in str(error):  # memory
             raise
@@ -52,6 +57,11 @@ def load(node: Mapping[str, Any], **how: Any) -> PreTrainedModel:
     must_fit(model, loaded[1], path)
     _must_be_finite(model, node)
     return model
+
+
+def _pickle(path: str) -> str:
+    rule = "its weights are pickled, and hold more than tensors: reading them would run their code"
+    return fault("model_path", path, rule, "give a model in safetensors")
 
 
 def _cause(error: Exception) -> str:
@@ -96,6 +106,14 @@ def _must_be_finite(model: torch.nn.Module, node: Mapping[str, Any]) -> None:
     _refuse(finite.of_files(_files(node)) if packed else finite.of_model(model), node["path"])
 
 
+def at_hand(node: Mapping[str, Any]) -> bool:
+    """Whether a model is on this machine: in a folder, or whole in the cache, where nothing may be downloaded."""
+    try:
+        return Path(node["path"]).expanduser().is_dir() or bool(_files(node))
+    except OSError:
+        return False
+
+
 def check_files(node: Mapping[str, Any], values: bool = True) -> None:
     """The same of a model's files, for what loads them in another process: no weights are held.
 
@@ -108,6 +126,8 @@ def check_files(node: Mapping[str, Any], values: bool = True) -> None:
         if type(config) in AutoModelForCausalLM._model_mapping and not getattr(config, "quantization_config", None):
             _check_names(config, files, node)
         _refuse(finite.of_files(files) if values else None, node["path"])
+    except UnpicklingError:
+        raise ConfigError(_pickle(node["path"])) from None
     except (OSError, ValueError, SafetensorError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -138,6 +158,9 @@ def _check_names(config: Any, files: list[Path], node: Mapping[str, Any]) -> Non
 
 def _shapes(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
     for file in files:
+        if file.suffix != ".safetensors":
+            yield from finite.pickled(file, "meta")
+            continue
         with safe_open(file, framework="pt") as stored:
             for name in stored.keys():  # noqa: SIM118  it is no dict
                 each = stored.get_slice(name)
@@ -145,11 +168,11 @@ def _shapes(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _files(node: Mapping[str, Any]) -> list[Path]:
-    """The safetensors files of a model, downloaded where they are not here; [] where its weights are pickled."""
+    """The files of a model's weights that transformers would load, downloaded where they are not here."""
     how = {"revision": where(node)["revision"]}
-    for name in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME):
+    for name in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME):
         found = cached_file(node["path"], name, _raise_exceptions_for_missing_entries=False, **how)
-        if found and name == SAFE_WEIGHTS_INDEX_NAME:
+        if found and name in (SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_INDEX_NAME):
             return [Path(file) for file in get_checkpoint_shard_files(node["path"], found, **how)[0]]
         if found:
             return [Path(found)]

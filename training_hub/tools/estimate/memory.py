@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from training_hub import catalogue
+from training_hub.ask import answer
 from training_hub.config.compose import Composition
 from training_hub.config.room import memory_of
 from training_hub.machine import hardware
-from training_hub.tools.ask import answer
 
 _WORKER = "training_hub.workers.estimate.__main__"
 _STEADY = ("weights", "gradients", "optimizer", "process")

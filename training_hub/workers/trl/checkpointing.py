@@ -19,7 +19,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from training_hub import checkpoints
 from training_hub.checkpoints import Checkpoint
 from training_hub.run import RunDir
-from training_hub.workers import finite, going_on
+from training_hub.workers import going_on
 from training_hub.workers.trl.progress import Progress
 
 
@@ -36,11 +36,7 @@ class Checkpointing(Trainer):
         return str(self.run.unfinished)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Save on all ranks, then seal the whole; the newest sound checkpoint is there all the time.
-
-        RunFailed where a weight is not finite.
-        """
-        finite.must_stay(self.accelerator.unwrap_model(model), self.state.global_step)
+        """Save on all ranks, then seal the whole; the newest sound checkpoint is there all the time."""
         with checkpoints.saving(self.run):
             if self.is_world_process_zero():
                 checkpoints.clear_unfinished(self.run)

@@ -15,10 +15,9 @@ from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.errors import ConfigError, HubError, fault
 from training_hub.run import RunDir
-from training_hub.workers import callbacks, finite, going_on
-from training_hub.workers.tokenizer import first_line
+from training_hub.workers import callbacks, going_on
 from training_hub.workers.tokenizer import load as load_tokenizer
-from training_hub.workers.trl import adapter, answers, attention, checkpointing, models, outcome, settle
+from training_hub.workers.trl import adapter, answers, attention, checkpointing, last_update, models, outcome, settle
 from training_hub.workers.trl.hooks import Hooks
 from training_hub.workers.trl.steps import Steps
 from training_hub.workers.trl.stop import StopOnSignal
@@ -67,10 +66,11 @@ def train(
         if stop.stopped:
             found = outcome.interrupted(run, trainer)
         else:
-            finite.must_stay(trainer.model, trainer.state.global_step)
+            warning = last_update.check(trainer)
             outcome.evaluate_at_end(trainer)
             answers.write(run, trainer, config["backend"], "after")
             found = outcome.completed(run, trainer, config) | {"stopped": hooks.stopped}
+            found["warnings"] = [warning] if warning else []
         trainer.accelerator.end_training()
         return found
 

@@ -15,6 +15,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from training_hub.data.rows import Pair
 from training_hub.workers.trl import batches, outcome
+from training_hub.workers.trl.last_update import Seen
 from training_hub.workers.trl.steps import Steps
 
 Numbered = tuple[int, Pair]
@@ -156,6 +157,16 @@ class PreferenceTrainer(Steps, DPOTrainer):
             self._seen.append(torch.stack([*logps, *reference], dim=1))
         loss: torch.Tensor = mean * pairs
         return loss
+
+    def look_again(self, micro_batch: dict[str, Any]) -> Seen:
+        """The loss of the pairs, and the cross-entropy of the chosen answers, now and by the reference."""
+        training, self._seen = self._seen, []
+        loss = self.micro_loss(self.model, micro_batch).detach()
+        chosen, _, ref_chosen, _ = (torch.cat(self._seen) if self._seen else loss.new_zeros(1, 4)).sum(dim=0)
+        self._seen = training
+        pairs = micro_batch["pairs"]
+        tokens = micro_batch["inputs"]["completion_mask"][:pairs].sum().to(loss.device)
+        return Seen(loss, loss.new_tensor(pairs), -chosen, tokens, -ref_chosen)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -31,6 +31,7 @@ class Progress(TrainerCallback):
         self.tokens = self.trained = self.samples = 0
         self.step_seconds = 0.0
         self.final: dict[str, float] = {}
+        self.first: torch.Tensor | None = None  # loss of the first step of this process: this rank's part of the mean
         self.last_eval_step: int | None = None
         self.began = self.step_began = time.monotonic()
         self.loss = torch.zeros((), dtype=torch.float64)
@@ -59,6 +60,7 @@ class Progress(TrainerCallback):
     def add(self, step: dict[str, Any], loss: torch.Tensor) -> None:
         """Count one step; loss is the sum over this rank's part of its units."""
         self.loss = self.loss + loss.to("cpu", torch.float64)
+        self.first = loss / max(1, step["units"]) if self.first is None else self.first
         self.tokens += step["tokens"]
         self.trained += step["trained"]
         self.samples += step["samples"]
@@ -105,6 +107,15 @@ class Progress(TrainerCallback):
         self.loss = torch.zeros((), dtype=torch.float64)
         self.row_tokens = self.row_units = 0
         self.row_seconds = 0.0
+
+    def began_at(self) -> float:
+        """The loss where training began: of the first row of metrics or, before there is one, of the first step.
+
+        Called on all ranks.
+        """
+        first = torch.zeros(()) if self.first is None else self.first
+        of_step = float(self.accelerator.reduce(first.to(self.accelerator.device, torch.float32), "sum"))
+        return min(of_step, self.final.get("first_loss", of_step))
 
     def fail(self, step: int, grad_norm: float) -> NoReturn:
         """RunFailed for gradients that are not finite, in words about the loss where that is not finite either."""

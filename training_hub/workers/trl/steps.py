@@ -12,8 +12,9 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 
 from training_hub.run import RunDir
-from training_hub.workers.trl import batches
+from training_hub.workers.trl import batches, last_update
 from training_hub.workers.trl.checkpointing import Checkpointing
+from training_hub.workers.trl.last_update import Seen
 from training_hub.workers.trl.progress import Progress
 
 
@@ -33,6 +34,7 @@ class Steps(Checkpointing):
     processing_class: PreTrainedTokenizerBase
     maybe_activation_offload_context: Any  # of TRL's trainers
     complete_gradients: Callable[[], None] = staticmethod(lambda: None)  # after the last micro-batch of a step
+    trained_last: tuple[dict[str, Any], torch.Tensor] | None = None  # the last micro-batch of this rank, and its loss
 
     def __init__(
         self,
@@ -68,6 +70,10 @@ class Steps(Checkpointing):
         """Sum of the losses of a micro-batch."""
         raise NotImplementedError
 
+    def look_again(self, micro_batch: dict[str, Any]) -> Seen:
+        """What the model as it is now makes of a micro-batch that it was trained on; called without gradients."""
+        raise NotImplementedError
+
     def get_train_dataloader(self) -> batches.StepLoader:
         """One batch per optimizer step."""
         return batches.StepLoader(
@@ -88,6 +94,7 @@ class Steps(Checkpointing):
                 loss = self.micro_loss(model, micro_batch)
                 self.accelerator.backward(loss * scale)
             total += loss.detach()
+        self.trained_last = micro_batch, loss.detach()
         self.complete_gradients()
         self.progress.add(step, total)
         scaled: torch.Tensor = total * scale
@@ -106,6 +113,11 @@ class Steps(Checkpointing):
         if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):
             self.progress.fail(self.state.global_step + 1, float(norm))
         return norm
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save no model that the last update has ruined: RunFailed."""
+        last_update.check(self)
+        super()._save_checkpoint(model, trial)
 
     def tell(self, metrics: dict[str, float]) -> None:
         """Pass the results of an evaluation on to everybody who waits for them."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from training_hub.workers.trl import batches
+from training_hub.workers.trl.last_update import Seen
 from training_hub.workers.trl.steps import Steps
 
 
@@ -26,6 +27,12 @@ class TokenSteps(Steps):
         return batches.step(
             rows, self.accelerator.process_index, self.accelerator.num_processes, self.max_tokens, self.packed
         )
+
+    def look_again(self, micro_batch: dict[str, Any]) -> Seen:
+        """The loss is the cross-entropy."""
+        loss = self.micro_loss(self.model, micro_batch).detach()
+        tokens = loss.new_tensor(len(micro_batch["targets"]))
+        return Seen(loss, tokens, loss, tokens, tokens * self.progress.began_at())
 
     @torch.no_grad()
     def evaluate(

@@ -1,0 +1,101 @@
+"""What the last update did to the model is seen, although the loss is measured before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.workers.test_trl_dpo import dpo  # noqa: F401  a fixture
+from training_hub.errors import RunFailed
+from training_hub.run import RunDir
+from training_hub.workers.trl import train
+
+pytestmark = pytest.mark.needs("trl", "torch", "accelerate")
+MakeRun = Callable[..., Any]
+MUCH = {"learning_rate": 1e6, "max_steps": 1}
+WORSE = r"^loss=\S+: worse after step 1 than a guess among 400 tokens \(5\.991\), and training began at .*; lower lr"
+
+
+def saved(run: RunDir) -> list[str]:
+    return sorted(path.name for path in run.checkpoints.glob("*"))
+
+
+@pytest.mark.parametrize("recipe", [{}, {"save_strategy": "steps", "save_steps": 1}])
+@pytest.mark.parametrize("packing", [True, False])
+def test_a_model_that_the_last_update_has_ruined_is_not_saved(
+    make_run: MakeRun, recipe: dict[str, Any], packing: bool
+) -> None:
+    run = make_run(recipe=MUCH | recipe, backend={"packing": packing})
+    with pytest.raises(RunFailed, match=WORSE):
+        train(run, run.read_config())
+    assert saved(run) == []
+
+
+@pytest.mark.parametrize("adapter", ["lora", "osft"])
+def test_nor_one_whose_adapter_it_has_ruined(make_run: MakeRun, adapter: str) -> None:
+    from tests.workers import test_trl_lora, test_trl_osft
+
+    node = test_trl_lora.lora() if adapter == "lora" else test_trl_osft.osf()
+    run = make_run(adapter=node, recipe=MUCH | {"learning_rate": 1e9})
+    with pytest.raises(RunFailed, match=r"worse after step 1 than a guess|not a number after step 1"):
+        train(run, run.read_config())
+    assert saved(run) == []
+
+
+def test_nor_one_that_learned_from_pairs(dpo: MakeRun) -> None:  # noqa: F811
+    run = dpo(recipe=MUCH)
+    with pytest.raises(RunFailed, match=WORSE):
+        train(run, run.read_config())
+    assert saved(run) == []
+
+
+def test_a_rise_of_the_loss_is_a_warning(make_run: MakeRun) -> None:
+    run = make_run(recipe={"learning_rate": 1.0, "max_steps": 1})
+    outcome = train(run, run.read_config())
+    [warning] = outcome["warnings"]
+    assert warning.startswith("the last update raised the loss of the rows it was made of from ")
+    assert outcome["status"] == "completed"
+
+
+def test_an_update_that_helps_is_no_warning(make_run: MakeRun) -> None:
+    run = make_run()
+    assert train(run, run.read_config())["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("nats", "at_first", "ruined"),
+    [
+        (math.log(400) + 1.1, 2.0, True),
+        (math.log(400) + 0.9, 2.0, False),
+        (30.0, 40.0, False),
+        (30.0, 28.9, True),
+        (math.inf, 2.0, True),
+        (math.nan, 2.0, True),
+    ],
+)
+def test_ruined_is_worse_than_a_guess_and_than_where_training_began(nats: float, at_first: float, ruined: bool) -> None:
+    from training_hub.workers.trl import last_update
+
+    if not ruined:
+        last_update._must_not_be_ruined(nats, at_first, 400, 3)
+        return
+    with pytest.raises(RunFailed, match=r"after step 3.*the model is not saved; lower lr or weight_decay"):
+        last_update._must_not_be_ruined(nats, at_first, 400, 3)
+
+
+def test_looking_again_changes_nothing(make_run: MakeRun, losses: Callable[[Any], list[float]]) -> None:
+    """With dropout: what the generators of random numbers give next is the same with a checkpoint as without."""
+    from tests.workers.test_trl_lora import lora
+
+    node = lora()
+    node["peft"] |= {"lora_dropout": 0.5}
+    plain, saving = (
+        make_run("plain", adapter=node),
+        make_run("saving", adapter=node, recipe={"save_strategy": "steps", "save_steps": 1}),
+    )
+    for run in (plain, saving):
+        train(run, run.read_config())
+    assert losses(plain) == losses(saving)
