@@ -11,12 +11,15 @@ import pytest
 from tests.workers.test_trl_dpo import dpo  # noqa: F401  a fixture
 from training_hub.errors import RunFailed
 from training_hub.run import RunDir
+from training_hub.workers import rise
 from training_hub.workers.trl import train
 
 pytestmark = pytest.mark.needs("trl", "torch", "accelerate")
 MakeRun = Callable[..., Any]
-MUCH = {"learning_rate": 1e6, "max_steps": 1}
-WORSE = r"^loss=\S+: worse after step 1 than a guess among 400 tokens \(5\.991\), and training began at .*; lower lr"
+MUCH = {"learning_rate": 10.0, "max_steps": 1}
+WORSE = (
+    r"^loss=\S+: no better after step 1 than a guess among 400 tokens \(5\.991\), and training began at .*; lower lr"
+)
 
 
 def saved(run: RunDir) -> list[str]:
@@ -39,8 +42,8 @@ def test_nor_one_whose_adapter_it_has_ruined(make_run: MakeRun, adapter: str) ->
     from tests.workers import test_trl_lora, test_trl_osft
 
     node = test_trl_lora.lora() if adapter == "lora" else test_trl_osft.osf()
-    run = make_run(adapter=node, recipe=MUCH | {"learning_rate": 1e9})
-    with pytest.raises(RunFailed, match=r"worse after step 1 than a guess|not a number after step 1"):
+    run = make_run(adapter=node, recipe=MUCH | {"learning_rate": 1e3})
+    with pytest.raises(RunFailed, match=r"no better after step 1 than a guess|not a number after step 1"):
         train(run, run.read_config())
     assert saved(run) == []
 
@@ -53,7 +56,7 @@ def test_nor_one_that_learned_from_pairs(dpo: MakeRun) -> None:  # noqa: F811
 
 
 def test_a_rise_of_the_loss_is_a_warning(make_run: MakeRun) -> None:
-    run = make_run(recipe={"learning_rate": 1.0, "max_steps": 1})
+    run = make_run(recipe={"learning_rate": 0.3, "max_steps": 1})
     outcome = train(run, run.read_config())
     [warning] = outcome["warnings"]
     assert warning.startswith("the last update raised the loss of the rows it was made of from ")
@@ -69,7 +72,9 @@ def test_an_update_that_helps_is_no_warning(make_run: MakeRun) -> None:
     ("nats", "at_first", "ruined"),
     [
         (math.log(400) + 1.1, 2.0, True),
-        (math.log(400) + 0.9, 2.0, False),
+        (math.log(400), 2.0, True),
+        (math.log(400), math.log(400) - 0.9, False),
+        (5.8, 2.0, False),
         (30.0, 40.0, False),
         (30.0, 28.9, True),
         (math.inf, 2.0, True),
@@ -80,10 +85,10 @@ def test_ruined_is_worse_than_a_guess_and_than_where_training_began(nats: float,
     from training_hub.workers.trl import last_update
 
     if not ruined:
-        last_update._must_not_be_ruined(nats, at_first, 400, 3)
+        last_update.must_not_be_ruined(nats, at_first, 400, 3)
         return
     with pytest.raises(RunFailed, match=r"after step 3.*the model is not saved; lower lr or weight_decay"):
-        last_update._must_not_be_ruined(nats, at_first, 400, 3)
+        last_update.must_not_be_ruined(nats, at_first, 400, 3)
 
 
 def test_looking_again_changes_nothing(make_run: MakeRun, losses: Callable[[Any], list[float]]) -> None:
@@ -99,3 +104,10 @@ def test_looking_again_changes_nothing(make_run: MakeRun, losses: Callable[[Any]
     for run in (plain, saving):
         train(run, run.read_config())
     assert losses(plain) == losses(saving)
+
+
+@pytest.mark.parametrize(
+    ("first", "final", "warned"), [(1.6, 10.8, True), (0.2, 0.9, False), (4.0, 5.5, False), (0.5, 1.6, True)]
+)
+def test_a_run_that_ends_far_above_its_beginning_is_warned_about(first: float, final: float, warned: bool) -> None:
+    assert len(rise.of_run({"first_loss": first, "final_loss": final})) == warned

@@ -12,6 +12,7 @@ from training_hub.data import notes
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.errors import ConfigError, RunFailed, fault, ruined
 from training_hub.run import RunDir
+from training_hub.workers import rise
 from training_hub.workers.script import checkpoints, rows
 from training_hub.workers.script.follow import Follower
 from training_hub.workers.script.library import Library
@@ -54,8 +55,11 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
         raise RunFailed(ruined(name, follower.step))
     if path:
         rows.save_chat_template(config, path)
-    status = "interrupted" if unfinished else "completed"
-    return {"checkpoint_path": str(path) if path else None, "metrics": follower.final(steps), "status": status}
+    status, metrics = "interrupted" if unfinished else "completed", follower.final(steps)
+    warnings = [] if unfinished else rise.of_run(metrics)
+    return {
+        "checkpoint_path": str(path) if path else None, "metrics": metrics, "status": status, "warnings": warnings,
+    }  # fmt: skip
 
 
 def run_script(run: RunDir, command: Sequence[str], library: Library, each_tick: Callable[[], None]) -> Ended:

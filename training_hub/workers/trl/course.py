@@ -15,7 +15,7 @@ from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.errors import ConfigError, HubError, fault
 from training_hub.run import RunDir
-from training_hub.workers import callbacks, going_on
+from training_hub.workers import callbacks, going_on, rise
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.trl import adapter, answers, attention, checkpointing, last_update, models, outcome, settle
 from training_hub.workers.trl.hooks import Hooks
@@ -66,11 +66,11 @@ def train(
         if stop.stopped:
             found = outcome.interrupted(run, trainer)
         else:
-            warning = last_update.check(trainer)
+            warnings = last_update.check(trainer) or rise.of_run(trainer.progress.final)
             outcome.evaluate_at_end(trainer)
             answers.write(run, trainer, config["backend"], "after")
             found = outcome.completed(run, trainer, config) | {"stopped": hooks.stopped}
-            found["warnings"] = [warning] if warning else []
+            found["warnings"] = warnings
         trainer.accelerator.end_training()
         return found
 

@@ -9,6 +9,7 @@ import torch
 
 from training_hub.errors import RunFailed, fault
 from training_hub.workers import finite
+from training_hub.workers.rise import much_higher
 
 if TYPE_CHECKING:
     from training_hub.workers.trl.steps import Steps
@@ -30,44 +31,45 @@ class Seen(NamedTuple):
     nats_at_first: torch.Tensor
 
 
-def check(trainer: Steps) -> str | None:
-    """Look once more at the last micro-batch that was trained; called on all ranks. Returns a warning, or None.
+def check(trainer: Steps) -> list[str]:
+    """Look once more at the last micro-batch that was trained; called on all ranks. Returns warnings.
 
-    RunFailed where the update has ruined the model: a weight or the loss is not finite, or the loss is worse than a
-    guess among all tokens, and than where training began.
+    RunFailed where the update has ruined the model: a weight or the loss is not finite, or the loss is no better than
+    a guess among all tokens, and worse than where training began.
     """
     step = trainer.state.global_step
     finite.must_stay(trainer.accelerator.unwrap_model(trainer.model), step)
     if trainer.trained_last is None:  # nothing was trained since the last checkpoint
-        return None
+        return []
     micro_batch, before = trainer.trained_last
     trainer.model.eval()
     with torch.no_grad():
         sums = torch.stack([value.float() for value in (before, *trainer.look_again(micro_batch))])
     before_sum, loss, units, nats, tokens, at_first = trainer.accelerator.reduce(sums, "sum").tolist()
-    _must_not_be_ruined(nats / max(1, tokens), at_first / max(1, tokens), _vocabulary(trainer), step)
+    must_not_be_ruined(nats / max(1, tokens), at_first / max(1, tokens), _vocabulary(trainer), step)
     if trainer.args.load_best_model_at_end:  # it may be another model by now
-        return None
-    return _rise(before_sum / max(1, units), loss / max(1, units))
+        return []
+    return _risen(before_sum / max(1, units), loss / max(1, units))
 
 
-def _must_not_be_ruined(nats: float, at_first: float, vocabulary: int, step: int) -> None:
+def must_not_be_ruined(nats: float, at_first: float, vocabulary: int, step: int) -> None:
+    """RunFailed where the loss says so. A model whose activations overflow guesses: its logits are all zero."""
     if not math.isfinite(nats):
         rule = f"not a number after step {step}, so the model is not saved"
         raise RunFailed(fault("loss", nats, rule, "lower lr or weight_decay"))
     guess = math.log(vocabulary)
-    if nats > max(guess, at_first) + _MUCH:
+    if nats > max(0.99 * guess, at_first + _MUCH):
         rule = (
-            f"worse after step {step} than a guess among {vocabulary:,} tokens ({guess:.4g}), and training began at "
-            f"{at_first:.4g}, so the model is not saved"
+            f"no better after step {step} than a guess among {vocabulary:,} tokens ({guess:.4g}), and training began "
+            f"at {at_first:.4g}, so the model is not saved"
         )
         raise RunFailed(fault("loss", f"{nats:.4g}", rule, "lower lr or weight_decay"))
 
 
-def _rise(before: float, after: float) -> str | None:
-    if not after > max(before + _MUCH, 1.5 * before):
-        return None
-    return f"the last update raised the loss of the rows it was made of from {before:.4g} to {after:.4g}; lower lr"
+def _risen(before: float, after: float) -> list[str]:
+    if not much_higher(before, after):
+        return []
+    return [f"the last update raised the loss of the rows it was made of from {before:.4g} to {after:.4g}; lower lr"]
 
 
 def _vocabulary(trainer: Steps) -> int:
