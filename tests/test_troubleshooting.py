@@ -230,10 +230,8 @@ def test_the_messages_of_runs_that_fail(
         "rows of which nothing fits": {"data": {"max_seq_len": 2, "too_long": "drop"}},
         "rows that are too long": {"data": {"max_seq_len": 8, "too_long": "error"}},
         "a model that is none": {"model": {"path": str(tmp_path)}},
-        "a last step that is far too large": {
-            "recipe": {"learning_rate": 1e5, "max_steps": 1},
-            "backend": {"save_dtype": "float16"},
-        },
+        "a last step that is far too large": {"recipe": {"learning_rate": 1e39, "max_steps": 1}},
+        "a last step that ruins the model": {"recipe": {"learning_rate": 10.0, "max_steps": 1}},
         "a tensor that is missing": {"model": {"path": with_tensors(tiny, tmp_path / "short", lambda _: None)}},
         "a weight that is none": {"model": {"path": with_tensors(tiny, tmp_path / "nan", lambda value: value * nan)}},
     }

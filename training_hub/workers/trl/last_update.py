@@ -60,10 +60,10 @@ def must_not_be_ruined(nats: float, at_first: float, vocabulary: int, step: int)
     guess = math.log(vocabulary)
     if nats > max(0.99 * guess, at_first + _MUCH):
         rule = (
-            f"no better after step {step} than a guess among {vocabulary:,} tokens ({guess:.4g}), and training began "
-            f"at {at_first:.4g}, so the model is not saved"
+            f"no better after step {step} than a guess among {vocabulary:,} tokens ({guess:.3g}), and training began "
+            f"at {at_first:.3g}, so the model is not saved"
         )
-        raise RunFailed(fault("loss", f"{nats:.4g}", rule, "lower lr or weight_decay"))
+        raise RunFailed(fault("loss", f"{nats:.3g}", rule, "lower lr or weight_decay"))
 
 
 def _risen(before: float, after: float) -> list[str]:
