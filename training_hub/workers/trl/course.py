@@ -16,6 +16,7 @@ from training_hub.data.prepare import Prepared, prepare
 from training_hub.errors import ConfigError, HubError, fault
 from training_hub.run import RunDir
 from training_hub.workers import callbacks, going_on, rise
+from training_hub.workers.tokenizer import first_line
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.trl import adapter, answers, attention, checkpointing, last_update, models, outcome, settle
 from training_hub.workers.trl.hooks import Hooks
