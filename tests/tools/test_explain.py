@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import training_hub
 from tests.golden import assert_golden
-from training_hub import train
+from training_hub import cli, train
 from training_hub.config import resolvers
 from training_hub.config.groups import CONF
 from training_hub.errors import ConfigError
@@ -110,3 +112,11 @@ def test_values_given_in_python_came_from_python() -> None:
 
 def test_columns_are_aligned_and_the_last_keeps_its_length() -> None:
     assert table([("a", "bb", "c"), ("aaa", "b", "")]) == ["a    bb  c", "aaa  b"]
+
+
+def test_the_workers_are_found_where_the_package_is_on_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an editable install has it, which a finder finds."""
+    root = Path(training_hub.__file__).parents[1]
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if Path(each).absolute() != root])
+    for backend in ("trl", "mini-trainer", "instructlab-training"):
+        assert cli.main(["explain", f"backend={backend}"]) == 0
