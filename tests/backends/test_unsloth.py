@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import typed as given
 from tests.backends.conftest import COMMON, UNSLOTH, environment
 from tests.tools.conftest import folder  # noqa: F401  a fixture
 from training_hub import catalogue, train
@@ -51,7 +52,7 @@ def faults(*typed: str) -> list[str]:
 def refused(*typed: str) -> list[str]:
     """The faults of a run, but for those of a machine that has neither a GPU nor unsloth."""
     with pytest.raises(ConfigError) as error:
-        train.plan(train.composed([*GIVEN, "backend.needs_gpu=false", *typed]))
+        train.plan(train.composed(given.beside([*GIVEN, "backend.needs_gpu=false"], typed)))
     return [text for text in error.value.faults if "not installed" not in text]
 
 
