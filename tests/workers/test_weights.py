@@ -120,6 +120,14 @@ def test_tensors_that_the_architecture_declares_as_left_out_or_left_over_pass(
     check(spoiled(old))
 
 
+@pytest.mark.parametrize("name", ["inv_freq", "original_inv_freq"])
+def test_a_buffer_that_the_model_computes_itself_and_a_library_saved_passes(
+    spoiled: Callable[..., Path], check: Check, name: str
+) -> None:
+    """As mini-trainer saves it."""
+    check(spoiled(lambda tensors: tensors | {f"model.rotary_emb.{name}": tensors[FIRST][0].clone()}))
+
+
 def test_a_model_whose_tensors_are_converted_while_loading_passes(tmp_path: Path, check: Check) -> None:
     from transformers import MixtralConfig, MixtralForCausalLM
 

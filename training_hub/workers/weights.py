@@ -75,10 +75,12 @@ def must_fit(model: PreTrainedModel, told: Mapping[str, Any], path: str) -> None
     """ConfigError where tensors are missing, left over or of another shape, and the architecture does not say so.
 
     told: what transformers tells of loading: the tensors that it has to find, less those that are tied or ignorable.
+    A buffer that the model computes itself and some libraries save, such as a rotary `inv_freq`, is not left over.
     """
     missing, other = set(told["missing_keys"]), {name: shapes for name, *shapes in told["mismatched_keys"]}
     packed = getattr(model, "hf_quantizer", None) is not None
     unexpected = {name for name in told["unexpected_keys"] if not (packed and name.endswith(_SCALES))}
+    unexpected -= {name for name, _ in model.named_buffers()}
     parts = [
         f"{len(names)} {what} ({some(names)})"
         for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", other))
