@@ -144,3 +144,9 @@ def test_reading_imports_nothing() -> None:
 def test_a_constant_is_read_with_or_without_its_type(tmp_path: Path) -> None:
     (tmp_path / "lib.py").write_text("from typing import Optional\nplain = 'a'\ntyped: Optional[str] = 'b'\n")
     assert [constant(f"lib.{name}", (str(tmp_path),)) for name in ("plain", "typed", "none")] == ["a", "b", None]
+
+
+def test_this_package_is_found_where_sys_path_does_not_lead_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an editable install, seen from any folder but the checkout."""
+    monkeypatch.setattr(sys, "path", [])
+    assert list(arguments("training_hub.workers.trl.train") or ())[:2] == ["run", "config"]

@@ -172,7 +172,7 @@ def test_a_checkpoint_that_lacks_a_file_is_set_aside_and_the_one_before_is_taken
     (run.checkpoint(4) / name).unlink()
     train(run, run.read_config())
     said = capfd.readouterr().out
-    assert f"checkpoint-4: {name} is missing; nothing goes on from it, it is torn-checkpoint-4 now" in said
+    assert f"checkpoint-4: {name} is missing; nothing resumes from it, it is torn-checkpoint-4 now" in said
     assert f"going on from step 2: {run.checkpoint(2)}" in said
     assert (run.checkpoints / "torn-checkpoint-4").is_dir()
     assert rows(run) == rows(whole)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -22,7 +21,6 @@ from training_hub.installed import signature, trust
 from training_hub.installed.locate import CALLBACK, find_class
 
 PYTHON = "backend.python"
-_HERE = (str(Path(__file__).parents[2]),)  # not sys.path: an editable install may be on none of it
 _CALLBACKS = ("training_hub", "training_hub.callbacks")
 _WAY = "type it, or add trust=true if you trust the file"
 _CODE_OF_MODELS = ("${trust_remote_code}", "${model.trust_remote_code}", False, None)
@@ -138,7 +136,7 @@ def _workers(cfg: DictConfig) -> Iterator[str]:
 
 def _is_own_worker(target: str, path: str) -> bool:
     """Whether there is such a worker, by its source, as importing it takes seconds: a backend's is called `train`."""
-    return (path != "backend" or target.endswith(".train")) and signature.arguments(target, _HERE) is not None
+    return (path != "backend" or target.endswith(".train")) and signature.arguments(target) is not None
 
 
 def _callbacks(cfg: DictConfig) -> Iterator[str]:

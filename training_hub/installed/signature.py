@@ -25,6 +25,11 @@ class Argument(NamedTuple):
         return " = ".join(filter(None, self))
 
 
+def _everywhere() -> tuple[str, ...]:
+    """Where this program finds packages: sys.path, and this package, which an editable install does not list there."""
+    return (*sys.path, str(Path(__file__).parents[2]))
+
+
 def arguments(target: str, search_path: tuple[str, ...] = ()) -> dict[str, str] | None:
     """Name and annotation of every argument of `package.module.Name`: see `declared`."""
     found = declared(target, search_path)
@@ -36,9 +41,9 @@ def declared(target: str, search_path: tuple[str, ...] = ()) -> dict[str, Argume
 
     Inherited fields are included; of a class with an `__init__` of its own it is the parameters of that. Of
     `package.module.Class.method`: its parameters. Of a module that is run as a script: its command-line options, `-` as
-    `_`. search_path: folders that hold packages, default sys.path. None where the source is not found.
+    `_`. search_path: folders that hold packages, default where this program finds them. None where no source is found.
     """
-    folders = search_path or tuple(sys.path)
+    folders = search_path or _everywhere()
     module, _, name = target.rpartition(".")
     file = _module_file(tuple(module.split(".")), folders)
     found = _method(module, name, folders) if file is None else _arguments(file, name, folders)
@@ -72,7 +77,7 @@ def _is_closed(file: Path, name: str, search_path: tuple[str, ...]) -> bool:
 def constant(target: str, search_path: tuple[str, ...] = ()) -> Any:
     """The value of `package.module.NAME` where that is a literal. None where it is not found."""
     module, _, name = target.rpartition(".")
-    file = _module_file(tuple(module.split(".")), search_path or tuple(sys.path))
+    file = _module_file(tuple(module.split(".")), search_path or _everywhere())
     for node in _parse(file).body if file else ():
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value and name in map(_text, targets):
@@ -83,8 +88,8 @@ def constant(target: str, search_path: tuple[str, ...] = ()) -> Any:
 def members(target: str, search_path: tuple[str, ...] = ()) -> list[str] | None:
     """The values of the enumeration `package.module.Name`, None where it is not found."""
     module, _, name = target.rpartition(".")
-    file = _module_file(tuple(module.split(".")), search_path or tuple(sys.path))
-    found = _definition(file, name, search_path or tuple(sys.path)) if file else None
+    file = _module_file(tuple(module.split(".")), search_path or _everywhere())
+    found = _definition(file, name, search_path or _everywhere()) if file else None
     if found is None:
         return None
     assigned = (node.value for node in found[1].body if isinstance(node, ast.Assign))
@@ -93,7 +98,7 @@ def members(target: str, search_path: tuple[str, ...] = ()) -> list[str] | None:
 
 def choices(module: str, option: str, search_path: tuple[str, ...] = ()) -> list[str] | None:
     """The values that a script's command-line option may have, None where it does not say."""
-    file = _module_file(tuple(module.split(".")), search_path or tuple(sys.path))
+    file = _module_file(tuple(module.split(".")), search_path or _everywhere())
     for name, call in _added_arguments(_parse(file)) if file else ():
         for keyword in call.keywords if name == option else ():
             if keyword.arg == "choices":
