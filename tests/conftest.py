@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.conftest import tiny  # noqa: F401  a fixture for every folder
+from training_hub.installed import trust
 
 EXTENSION = Path(__file__).parent.parent / "examples" / "extension"
 
@@ -24,6 +25,13 @@ def pytest_configure() -> None:
     # Where a shell runs the tests in its background, they ignore Ctrl-C, and so would every process that they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def trust_of_this_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test allows is not allowed to the next one: grants last as long as the process."""
+    for name in ("_allowed_packages", "_allowed_pythons", "_allowed_folders"):
+        monkeypatch.setattr(trust, name, set(getattr(trust, name)))
 
 
 @pytest.fixture(scope="session")

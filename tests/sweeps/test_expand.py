@@ -109,7 +109,7 @@ def test_a_sweeper_that_a_file_chooses_is_used(tmp_path: Path) -> None:
         (["hydra.sweeper.params={jobs: 2}"], "hydra.sweeper.params.jobs=2: no setting of a run; type it after -m"),
         (["hydra.sweeper.params=2"], "hydra.sweeper.params=2: must be a mapping of names to values; "),
         (["hydra.mode=RUN", "lr=1,2"], "hydra.mode=RUN: -m asks for a sweep; keep one of the two"),
-        (["experiment=no,such"], "experiment=no: no such option; choose from "),
+        (["experiment=no,such"], "experiment=no,such: no such option; choose from "),
     ],
 )
 def test_a_setting_of_hydras_that_no_sweep_can_have_is_refused(words: list[str], said: str) -> None:
