@@ -221,7 +221,7 @@ def dpo(
         save_final_checkpoint: save the model at the end
         save_total_limit: intermediate checkpoints to keep; null: all, in checkpoints
         sample_prompts: prompts that the model answers before and after training
-        beta: how dear it is to leave the reference, the model as it was before training
+        beta: strength of the KL penalty towards the reference, the model before training
         loss_type: loss of a pair; a list: their sum, weighted by loss_weights
         loss_weights: one weight for each loss of a list; null: 1 each
         label_smoothing: share of pairs whose answers are taken to be swapped, for loss_type=robust and exo_pair

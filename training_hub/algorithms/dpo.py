@@ -18,7 +18,7 @@ Loss = Literal[
 class DPOParams(Params):
     """What dpo has beside the parameters of every algorithm."""
 
-    beta: float = param("how dear it is to leave the reference, the model as it was before training", gt=0)
+    beta: float = param("strength of the KL penalty towards the reference, the model before training", gt=0)
     loss_type: Loss | list[Loss] = param("loss of a pair; a list: their sum, weighted by loss_weights")
     loss_weights: list[float] | None = param("one weight for each loss of a list; null: 1 each", min_length=1)
     label_smoothing: float = param(

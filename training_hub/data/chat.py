@@ -3,9 +3,9 @@
 The conversation is rendered a second time with a private character around everything that each message says
 (`marks.py`). Where taking these marks out again gives back the first text, letter by letter, their places are exact,
 and `turns.py` says where the turns around them begin and end. A template that marks the assistant's words with
-`{% generation %}` decides itself, but for what the prompt for the assistant already holds. So the text is that of the
-template rendered as a whole, whatever it drops, strips, adds or merges. Only at the end of an assistant's last turn, a
-token that ends generation is added where the template writes none.
+`{% generation %}` decides itself, except for what the prompt for the assistant already holds. So the text is that of
+the template rendered as a whole, whatever it drops, strips, adds or merges. Only at the end of an assistant's last
+turn, a token that ends generation is added where the template writes none.
 """
 
 from __future__ import annotations
