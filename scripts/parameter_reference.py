@@ -21,8 +21,8 @@ from training_hub.config.compose import Composition
 from training_hub.config.groups import SEVERAL
 from training_hub.launchers.torchrun import INHERITED
 from training_hub.params import Params, SweepParams, aliases, sections, unit
-from training_hub.tools.explain import text
-from training_hub.tools.help import default_text, type_text
+from training_hub.verbs.explain import text
+from training_hub.verbs.help import default_text, type_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "parameters.md"
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}

@@ -19,8 +19,8 @@ from training_hub import checkpoints, train
 from training_hub.cli import main
 from training_hub.run import RunDir, TrainResult
 from training_hub.sweep_dir import Job, SweepDir
-from training_hub.tools.report.gather import gather
-from training_hub.tools.report.page import part
+from training_hub.verbs.report.gather import gather
+from training_hub.verbs.report.page import part
 
 FILES = (
     "config.yaml",
@@ -106,7 +106,7 @@ def here(sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in ("run/config.yaml", "run/overrides.yaml", "run/manifest.json", "run/result.json"):
         place = tmp_path / "here" / file
         place.write_text(place.read_text().replace(str(sound), str(tmp_path / "here")))
-    monkeypatch.setattr("training_hub.tools.export._ask", lambda *_, **__: 0)  # seconds, in a process of its own
+    monkeypatch.setattr("training_hub.verbs.export._ask", lambda *_, **__: 0)  # seconds, in a process of its own
     return tmp_path / "here"
 
 

@@ -29,10 +29,10 @@ from training_hub.config.overrides import override_texts
 from training_hub.params import TorchrunParams
 from training_hub.registry import AlgorithmRegistry
 from training_hub.sweeps.expand import read
-from training_hub.tools import runs
-from training_hub.tools import words as verbs_words
-from training_hub.tools.env.verb import asked
-from training_hub.tools.estimate import settings as estimate_settings
+from training_hub.verbs import runs
+from training_hub.verbs import words as verbs_words
+from training_hub.verbs.env.verb import asked
+from training_hub.verbs.estimate import settings as estimate_settings
 
 ROOT = Path(__file__).parent.parent
 SITE = sorted((ROOT / "docs").rglob("*.md"))

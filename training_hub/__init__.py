@@ -30,7 +30,7 @@ _NAMES = {
     "TrainingHubControl": "training_hub.callbacks",
     "create_algorithm": "training_hub.registry",
     "dpo": "training_hub.algorithms.dpo",
-    "estimate": "training_hub.tools.estimate.function",
+    "estimate": "training_hub.verbs.estimate.function",
     "lora_sft": "training_hub.algorithms.lora_sft",
     "plot_loss": "training_hub.results.plot",
     "osft": "training_hub.algorithms.osft",
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     from training_hub.registry import AlgorithmRegistry, create_algorithm
     from training_hub.results.plot import plot_loss
     from training_hub.run import RunDir, TrainResult
-    from training_hub.tools.estimate.function import estimate
+    from training_hub.verbs.estimate.function import estimate
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,7 @@ from training_hub.registry import create_algorithm as create_algorithm
 from training_hub.results.plot import plot_loss as plot_loss
 from training_hub.run import RunDir as RunDir
 from training_hub.run import TrainResult as TrainResult
-from training_hub.tools.estimate.function import estimate as estimate
+from training_hub.verbs.estimate.function import estimate as estimate
 
 __version__: str
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.conftest import folder, here  # noqa: F401  fixtures
+from tests.verbs.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import catalogue, train
 from training_hub.backends.instructlab_training import InstructLabTrainingBackend
 from training_hub.backends.mini_trainer import MiniTrainerBackend

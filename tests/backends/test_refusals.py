@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.conftest import folder, here  # noqa: F401  fixtures
+from tests.verbs.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import train
 from training_hub.backends import script
 from training_hub.errors import ConfigError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.backends.test_refusals import faults
-from tests.tools.conftest import folder, here  # noqa: F401  fixtures
+from tests.verbs.conftest import folder, here  # noqa: F401  fixtures
 
 ATTENTION = "auto, sdpa, eager, flash_attention_2, flash_attention_3, flash_attention_4, flex_attention"
 CASES = {

@@ -12,7 +12,7 @@ import pytest
 
 from tests import typed as given
 from tests.backends.conftest import COMMON, UNSLOTH, environment
-from tests.tools.conftest import folder  # noqa: F401  a fixture
+from tests.verbs.conftest import folder  # noqa: F401  a fixture
 from training_hub import catalogue, train
 from training_hub.backends.unsloth import UnslothBackend
 from training_hub.config.check import check

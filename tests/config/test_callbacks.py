@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.conftest import folder, here  # noqa: F401  fixtures
+from tests.verbs.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import EarlyStopping, TrainingHubCallback, train
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError
-from training_hub.tools.estimate.trial import _is_ours
+from training_hub.verbs.estimate.trial import _is_ours
 
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run"]
 HELD_OUT = ["eval_data_path=rows.jsonl", "eval_steps=5"]

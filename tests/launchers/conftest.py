@@ -1,3 +1,3 @@
 """A front's test runs in a folder with a model and rows."""
 
-from tests.tools.conftest import folder, here  # noqa: F401  fixtures
+from tests.verbs.conftest import folder, here  # noqa: F401  fixtures

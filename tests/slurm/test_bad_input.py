@@ -11,13 +11,13 @@ import pytest
 
 from tests.golden import assert_golden
 from tests.test_docs import ROOT, commands, fences
-from tests.tools.conftest import folder, here  # noqa: F401  fixtures
 from tests.typed import beside
+from tests.verbs.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import cli, train
 from training_hub.errors import ConfigError
 from training_hub.launchers.slurm import check
-from training_hub.tools.doctor import doctor
-from training_hub.tools.show_plan import plan_text
+from training_hub.verbs.doctor import doctor
+from training_hub.verbs.show_plan import plan_text
 
 GUIDE = ROOT / "docs" / "guides" / "slurm.md"
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run", "launcher=slurm"]
