@@ -142,7 +142,7 @@ def limits(label: str, inside: Inside) -> contextlib.AbstractContextManager[None
 
 def learn_second(folder: Path, words: list[str], options: argparse.Namespace, inside: Inside) -> list[Point]:
     """Train a contender on B; its losses on the way."""
-    from training_hub.workers.trl.trainer import StepTrainer
+    from training_hub.workers.exact_steps.trainer import StepTrainer
 
     points: list[Point] = []
     evaluate_b = StepTrainer.evaluate

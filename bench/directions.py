@@ -116,7 +116,7 @@ def quiet_inputs_alone(inputs: dict[str, torch.Tensor], ratio: float) -> Iterato
     """Runs inside train matrices alone, and in these the directions alone that are weakest in the inputs."""
     from transformers import TrainerCallback
 
-    from training_hub.workers.trl.trainer import StepTrainer
+    from training_hub.workers.exact_steps.trainer import StepTrainer
 
     bases = {name: torch.linalg.eigh(each)[1][:, : round(ratio * len(each))] for name, each in inputs.items()}
 
@@ -147,7 +147,7 @@ def quiet_inputs_alone(inputs: dict[str, torch.Tensor], ratio: float) -> Iterato
 @contextlib.contextmanager
 def matrices_alone() -> Iterator[None]:
     """Whatever is no matrix between embeddings and head stays as it is in the runs inside."""
-    from training_hub.workers.trl import models
+    from training_hub.workers import models
 
     load = models.load_model
 

@@ -342,8 +342,8 @@ def main() -> None:
     parser.add_argument("--save-steps", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    import training_hub.workers.trl.dpo
-    import training_hub.workers.trl.sft  # noqa: F401  imported once, not in each life
+    import training_hub.workers.exact_steps.dpo
+    import training_hub.workers.exact_steps.sft  # noqa: F401  imported once, not in each life
 
     os.environ["OMP_NUM_THREADS"] = "1"  # the model is too small for two
     dice, cells = random.Random(options.seed), options.cells.split(",")

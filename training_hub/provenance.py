@@ -25,7 +25,7 @@ _ITS_OWN = ("local", "worktree")  # settings that come with a repository
 
 
 def manifest(command: Sequence[str], config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
-    """The manifest that a run begins with; the worker adds what only it knows (versions, data report, settled)."""
+    """The manifest that a run begins with; the worker adds what only it knows (versions, data report, resolved)."""
     return {
         "status": "created",
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

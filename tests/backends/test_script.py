@@ -18,7 +18,7 @@ from training_hub.errors import ConfigError, RunFailed
 from training_hub.run import RunDir
 from training_hub.workers.instructlab_training import InstructLabTraining
 from training_hub.workers.mini_trainer import MiniTrainer
-from training_hub.workers.script import checkpoints, course, rows
+from training_hub.workers.script import checkpoints, rows, run_loop
 from training_hub.workers.script.follow import Follower
 from training_hub.workers.script.process import Script, machine, trigger_name
 from training_hub.workers.script.states import States
@@ -102,7 +102,7 @@ def test_a_row_that_the_library_would_leave_out_is_refused() -> None:
 
     expected = "max_tokens_per_gpu=64: the longest row has 65 tokens, and mini-trainer would leave it out; "
     with pytest.raises(ConfigError, match=expected):
-        course.fits(Data(), MiniTrainer(MINI))  # type: ignore[arg-type]
+        run_loop.fits(Data(), MiniTrainer(MINI))  # type: ignore[arg-type]
 
 
 def test_the_first_token_of_a_row_is_not_trained() -> None:
@@ -294,7 +294,7 @@ torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
 )
 def test_the_cause_of_a_failure_is_the_scripts_own_exception(run: RunDir, log: str, expected: str) -> None:
     run.log.write_text(log)
-    assert course.cause(run).startswith(expected)
+    assert run_loop.cause(run).startswith(expected)
 
 
 def nothing() -> None:

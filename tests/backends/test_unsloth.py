@@ -172,7 +172,7 @@ class TestRuns:
         manifest = lora("unsloth").read_manifest()
         assert manifest["versions"]["unsloth"] == "2026.10.9"
         assert manifest["versions"]["transformers"] == "5.17.0"
-        assert manifest["settled"]["packing"] is True
+        assert manifest["resolved"]["packing"] is True
         assert manifest["world_size"] == 2
         assert lora("trl").read_manifest()["versions"]["transformers"] != "5.17.0"
         assert "Unsloth" in lora("unsloth").log.read_text()

@@ -140,7 +140,7 @@ def test_the_manifest_tells_where_the_run_came_from(run: Run) -> None:
     assert manifest["status"] == "completed"
     assert (manifest["algorithm"], manifest["backend"]) == ("sft", "trl")
     assert manifest["versions"]["torch"]
-    assert manifest["settled"]["use_cpu"] in (True, False)
+    assert manifest["resolved"]["use_cpu"] in (True, False)
     assert manifest["data"]["train"]["rows_kept"] == 12
     assert len(manifest["model"]["sha256"]) == 64
     assert manifest["machine"]["cores"] >= 1

@@ -40,7 +40,7 @@ def test_the_pull_is_the_gradient_of_the_squared_distance(extension: Path, monke
     import torch
 
     monkeypatch.syspath_prepend(str(extension))
-    from training_hub_anchor.course import Anchor
+    from training_hub_anchor.training import Anchor
 
     layer = torch.nn.Linear(3, 2)
     anchor, beginning = Anchor(layer, 0.5), [weight.detach().clone() for weight in layer.parameters()]

@@ -16,9 +16,10 @@ from transformers import AutoModelForCausalLM, CohereConfig, Gemma2Config, Grani
 
 from training_hub.adapters.base import Adapter
 from training_hub.model_files import size_of
+from training_hub.workers import models
 from training_hub.workers.estimate import memory, standins, step
 from training_hub.workers.estimate.tracker import Tracker
-from training_hub.workers.trl import loss, models
+from training_hub.workers.exact_steps import loss
 
 SKETCH = {"processes": 1, "autocast": True, "chunked": True, "bits": 0, "sharded": 0, "gpu": False}
 LORA = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.workers.test_trl_lora import base, logits, lora
+from tests.workers.adapters.test_lora import base, logits, lora
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.run import TrainResult
 from training_hub.workers.trl import train

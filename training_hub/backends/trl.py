@@ -14,7 +14,7 @@ from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.installed import signature
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.params import BackendNode, Text, param
-from training_hub.workers.trl.owned import DERIVED, OWNED, OWNED_BY_DPO
+from training_hub.workers.exact_steps.owned import DERIVED, OWNED, OWNED_BY_DPO
 
 _NAMED = ("trainer_utils.SchedulerType", "training_args.OptimizerNames")
 _FLASH = {"flash_attention_2": "flash-attn", "flash_attention_3": "flash-attn-3", "flash_attention_4": "flash-attn-4"}

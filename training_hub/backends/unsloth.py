@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from training_hub.backends.trl import TRLBackend, TRLNode
 from training_hub.errors import fault
 from training_hub.params import BackendNode, param
-from training_hub.workers.trl.owned import DERIVED
+from training_hub.workers.exact_steps.owned import DERIVED
 from training_hub.workers.unsloth.owned import ADAPT, LOAD, OWNED
 
 

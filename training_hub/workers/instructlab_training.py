@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from training_hub.run import RunDir
-from training_hub.workers.script.course import train as train_with
 from training_hub.workers.script.library import Library, Row
+from training_hub.workers.script.run_loop import train as train_with
 
 
 class InstructLabTraining(Library):

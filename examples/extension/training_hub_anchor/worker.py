@@ -1,5 +1,5 @@
 # training_hub_anchor/worker.py
-"""What a worker process calls. Torch is imported by the course, once the worker has settled how it uses the cores."""
+"""What a worker process calls. It imports no torch: the module that trains does."""
 
 from typing import Any
 
@@ -9,4 +9,4 @@ from training_hub.workers import trl
 
 def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
     """Train and save; see training_hub.workers.trl.train."""
-    return trl.train(run, config, course="training_hub_anchor.course")
+    return trl.train(run, config, module="training_hub_anchor.training")

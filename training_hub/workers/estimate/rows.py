@@ -12,8 +12,8 @@ import numpy as np
 
 from training_hub.data.prepare import prepare
 from training_hub.data.rows import IGNORED, Flat, Ids, PreferenceRows, TokenRows
+from training_hub.workers.exact_steps import batches
 from training_hub.workers.tokenizer import load as load_tokenizer
-from training_hub.workers.trl import batches
 
 _STEPS = 2000  # that are looked at
 Rows = TokenRows | PreferenceRows

@@ -13,8 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 from trl.trainer import dpo_trainer
 
-from training_hub.workers.trl import attention, loss, svd
-from training_hub.workers.trl.preference import PreferenceTrainer
+from training_hub.workers.adapters import svd
+from training_hub.workers.exact_steps import attention, loss
+from training_hub.workers.exact_steps.preference import PreferenceTrainer
 
 
 @contextlib.contextmanager

@@ -16,13 +16,15 @@ from transformers.utils import logging
 from training_hub.data.prepare import Prepared
 from training_hub.data.rows import PreferenceRows
 from training_hub.run import RunDir
-from training_hub.workers import weights
+from training_hub.workers import models, resolve, weights
+from training_hub.workers.adapters import methods
 from training_hub.workers.estimate import rows, standins
 from training_hub.workers.estimate.tracker import KINDS, Tracker
+from training_hub.workers.exact_steps.owned import OWNED, OWNED_BY_DPO
+from training_hub.workers.loop import run_loop
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.tokenizer import where
-from training_hub.workers.trl import COURSES, adapter, course, models, settle
-from training_hub.workers.trl.owned import OWNED, OWNED_BY_DPO
+from training_hub.workers.trl import MODULES
 
 _OWNED = {"trl.SFTConfig": OWNED, "trl.DPOConfig": OWNED_BY_DPO}
 # In the second step the optimizer has its state.
@@ -41,8 +43,8 @@ def trace(config: dict[str, Any], sketch: dict[str, Any]) -> Traced:
     """Two steps of a run on TRL. sketch: see `RecipeBackend.sketch`."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    settled = {"use_cpu": True, "bf16": sketch["autocast"]} if sketch["gpu"] else settle.settle(config["recipe"])
-    max_tokens = settle.max_tokens(config["backend"]["max_tokens_per_gpu"], not sketch["gpu"])
+    resolved = {"use_cpu": True, "bf16": sketch["autocast"]} if sketch["gpu"] else resolve.resolve(config["recipe"])
+    max_tokens = resolve.max_tokens(config["backend"]["max_tokens_per_gpu"], not sketch["gpu"])
     if Path(config["model"]["path"]).expanduser().is_dir():
         weights.check_files(config["model"], values=False)
     known = AutoConfig.from_pretrained(config["model"]["path"], **where(config["model"]))
@@ -54,23 +56,23 @@ def trace(config: dict[str, Any], sketch: dict[str, Any]) -> Traced:
         shape = {"effective_batch_size": len(chosen), "max_tokens_per_gpu": max_tokens}
         whole = config | {"backend": config["backend"] | shape}
         with standins.put_in(sketch["gpu"], sketch["chunked"]):
-            model = _trained(whole, settled, Prepared(chosen, None, {}), RunDir(folder / "run"), tracker)
+            model = _trained(whole, resolved, Prepared(chosen, None, {}), RunDir(folder / "run"), tracker)
     return Traced({kind: tracker.peak[kind] for kind in KINDS}, model, tokens)
 
 
-def _trained(config: dict[str, Any], settled: dict[str, Any], data: Prepared, run: RunDir, tracker: Tracker) -> Any:
+def _trained(config: dict[str, Any], resolved: dict[str, Any], data: Prepared, run: RunDir, tracker: Tracker) -> Any:
     """The model after two steps."""
     target = config["recipe"]["_target_"]
-    module, kind = importlib.import_module(COURSES[target]), getattr(trl, target.rpartition(".")[2])
+    module, kind = importlib.import_module(MODULES[target]), getattr(trl, target.rpartition(".")[2])
     run.path.mkdir()
     run.create({}, [], {})
     recipe = config["recipe"] | _RECIPE
-    args = course.on_one_gpu(kind(**course.arguments(run, recipe, settled, kind, _OWNED[target])))
+    args = run_loop.on_one_gpu(kind(**run_loop.arguments(run, recipe, resolved, kind, _OWNED[target])))
     tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
     with FakeTensorMode(allow_non_fake_inputs=True), tracker:
-        model, plain = course.model_and_adapter(config, settled, data, models.sketch)
-        trainer = module.build(run, config, course.Loaded(args, tokenizer, data, model, plain, settled))
-        if method := adapter.method(config):
+        model, plain = run_loop.model_and_adapter(config, resolved, data, models.sketch)
+        trainer = module.build(run, config, run_loop.Loaded(args, tokenizer, data, model, plain, resolved))
+        if method := methods.chosen(config):
             trainer.complete_gradients = partial(method.complete_gradients, model)
             for each in method.callbacks():
                 trainer.add_callback(each)

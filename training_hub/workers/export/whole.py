@@ -111,7 +111,7 @@ def _adapted(kind: str) -> Callable[[Path, PreTrainedModel, Mapping[str, Any]], 
 def _with_adapter(checkpoint: Path, model: PreTrainedModel, _config: Mapping[str, Any]) -> Any:
     from peft import PeftModel
 
-    from training_hub.workers.trl.adapter import quiet
+    from training_hub.workers.adapters.methods import quiet
 
     try:
         with quiet():
@@ -125,7 +125,7 @@ def _with_subspace(checkpoint: Path, model: PreTrainedModel, config: Mapping[str
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    from training_hub.workers.trl import subspace
+    from training_hub.workers.adapters import subspace
 
     split = subspace.add(model, dict(config))
     found: Any = set_peft_model_state_dict(split, load_file(checkpoint / "adapter_model.safetensors"))

@@ -1,4 +1,4 @@
-"""Callbacks that hear what a library's script has measured; its course is not theirs to change."""
+"""Callbacks that hear what a library's script has measured; they cannot change how it trains."""
 
 from __future__ import annotations
 

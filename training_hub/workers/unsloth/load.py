@@ -11,14 +11,14 @@ from unsloth import FastLanguageModel
 from training_hub.data.prepare import Prepared
 from training_hub.errors import ConfigError, fault
 from training_hub.workers import weights
+from training_hub.workers.adapters import lora
 from training_hub.workers.tokenizer import WAY_OUT, first_line, where
-from training_hub.workers.trl import lora
 
 
-def model_and_adapter(config: dict[str, Any], settled: dict[str, Any], data: Prepared) -> tuple[Any, PreTrainedModel]:
+def model_and_adapter(config: dict[str, Any], resolved: dict[str, Any], data: Prepared) -> tuple[Any, PreTrainedModel]:
     """The model as it is trained, and the same without the adapter around it."""
     given = {**_arguments(config, "load"), **_bits(config["adapter"]["quantization"])}
-    given |= {"dtype": _dtype(config, settled), "max_seq_length": _longest(config, data)}
+    given |= {"dtype": _dtype(config, resolved), "max_seq_length": _longest(config, data)}
     try:
         plain, _ = FastLanguageModel.from_pretrained(**given)
     except (OSError, ValueError, RuntimeError) as error:
@@ -50,11 +50,11 @@ def _check_bits(model: PreTrainedModel, node: dict[str, Any]) -> None:
             raise ConfigError(fault(name, node[name], "unsloth holds the weights otherwise here", "use backend=trl"))
 
 
-def _dtype(config: dict[str, Any], settled: dict[str, Any]) -> torch.dtype:
+def _dtype(config: dict[str, Any], resolved: dict[str, Any]) -> torch.dtype:
     """Type of the weights that are not trained, and of the products."""
     wanted = config["model"]["dtype"]
     if wanted == "auto":
-        return torch.bfloat16 if settled["bf16"] else torch.float32
+        return torch.bfloat16 if resolved["bf16"] else torch.float32
     dtype: torch.dtype = getattr(torch, wanted)
     return dtype
 

@@ -1,7 +1,7 @@
 """The arguments of unsloth's functions that the worker sets itself. Imports nothing."""
 
-from training_hub.workers.trl.owned import DERIVED
-from training_hub.workers.trl.owned import OWNED as OWNED_BY_TRL
+from training_hub.workers.exact_steps.owned import DERIVED
+from training_hub.workers.exact_steps.owned import OWNED as OWNED_BY_TRL
 
 _VLLM = ""  # for generating with vLLM: the worker only trains
 

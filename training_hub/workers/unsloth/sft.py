@@ -8,7 +8,7 @@ from transformers import TrainingArguments
 
 from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
-from training_hub.workers.trl import course
+from training_hub.workers.loop import run_loop
 from training_hub.workers.unsloth import trial
 from training_hub.workers.unsloth.load import model_and_adapter
 from training_hub.workers.unsloth.owned import OWNED
@@ -17,10 +17,10 @@ from training_hub.workers.unsloth.trainer import UnslothTrainer
 
 def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
     """Train and save; see training_hub.workers.trl.train."""
-    return course.train(run, config, TrainingArguments, OWNED, build, model_and_adapter)
+    return run_loop.train(run, config, TrainingArguments, OWNED, build, model_and_adapter)
 
 
-def build(run: RunDir, config: dict[str, Any], loaded: course.Loaded) -> UnslothTrainer:
+def build(run: RunDir, config: dict[str, Any], loaded: run_loop.Loaded) -> UnslothTrainer:
     """The trainer for rows that are prepared and a model that is loaded. ConfigError where its loss is no sum."""
     trainer = UnslothTrainer(
         loaded.model,
@@ -30,11 +30,11 @@ def build(run: RunDir, config: dict[str, Any], loaded: course.Loaded) -> Unsloth
         loaded.data.eval,
         packed=config["backend"]["packing"],
         processing_class=loaded.tokenizer,
-        **course.shape(config, loaded),
+        **run_loop.shape(config, loaded),
     )
     if not trial.sums_losses(trainer):
         rule = "unsloth does not sum the losses of such a model"
         raise ConfigError(fault("model_path", config["model"]["path"], rule, "use backend=trl"))
     trainer.packed = trainer.packed and trial.keeps_rows_apart(trainer)
-    loaded.settled["packing"] = trainer.packed
+    loaded.resolved["packing"] = trainer.packed
     return trainer

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from training_hub.workers.trl.batches import IGNORED
-from training_hub.workers.trl.tokens import TokenSteps
+from training_hub.workers.exact_steps.batches import IGNORED
+from training_hub.workers.exact_steps.tokens import TokenSteps
 
 
 class UnslothTrainer(TokenSteps):

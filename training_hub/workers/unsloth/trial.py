@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training_hub.workers.trl.batches import IGNORED, packed_batch
+from training_hub.workers.exact_steps.batches import IGNORED, packed_batch
 from training_hub.workers.unsloth.trainer import UnslothTrainer
 
 

@@ -1,0 +1,1 @@
+"""What surrounds any trainer: load, checkpoint, call back, stop, count, save. See `run_loop`."""
