@@ -21,7 +21,7 @@ MODEL := outputs/models/smollm2-135m-instruct
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-next lint docs format clean
+.PHONY: help install quickstart test test-front test-next lint docs format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,6 +32,9 @@ quickstart: $(VENV)/for-quickstart $(MODEL) ## fine-tune a real 135M chat model 
 
 test: lint docs ## run every check; ARGS go to pytest, e.g. make test ARGS="-m 'not slow'"
 	$(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-front: install ## run the fast tests of the command line and its checks
+	$(RUN) -m pytest -m "not slow" --numprocesses $(PROCESSES) $(FRONT_TESTS)
 
 test-next: install ## run the fast tests of the front on the newest pre-releases of what it stands on
 	$(PYTHON) -m venv --clear $(NEXT)

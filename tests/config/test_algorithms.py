@@ -173,3 +173,16 @@ def test_what_does_not_is_one_line(refused: Refused, command: str, fault: str) -
 def test_a_loss_that_is_no_mean_over_pairs_is_refused(refused: Refused) -> None:
     [fault] = refused("algorithm=dpo loss_type=aot")
     assert fault.startswith("loss_type=aot: must be 'sigmoid', 'sigmoid_norm', 'hinge'")
+
+
+def test_an_unused_parameter_of_an_experiment_is_refused_with_its_line(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 3\nmax_steps: 3\n")
+    composition = train.composed(
+        ["model_path=model", "data_path=rows.jsonl", "backend=instructlab-training", "experiment=mine"],
+        [str(tmp_path / "conf")],
+    )
+    with pytest.raises(ConfigError) as error:
+        train.plan(composition)
+    rule = "algorithm=sft on backend=instructlab-training does not use it"
+    assert f"max_steps=3: {rule} (experiment/mine.yaml, line 3); drop it" in error.value.faults

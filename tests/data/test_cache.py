@@ -80,6 +80,14 @@ def test_a_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
     assert fingerprint(str(tmp_path / "one" / "data.arrow")) != fingerprint(str(tmp_path / "three" / "data.arrow"))
 
 
+def test_a_fingerprint_of_a_folder_depends_on_the_names_of_its_files(tmp_path: Path) -> None:
+    for folder, names in (("one", "ab"), ("two", "ba"), ("three", "ac")):
+        (tmp_path / folder).mkdir()
+        for name, text in zip(names, ("x", "y"), strict=True):
+            (tmp_path / folder / f"{name}.jsonl").write_text(text)
+    assert len({fingerprint(str(tmp_path / folder)) for folder in ("one", "two", "three")}) == 3
+
+
 def test_the_cache_stands_where_caches_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "training_hub" / "data"
