@@ -16,13 +16,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from training_hub import catalogue, train
+from training_hub.command_line.help import default_text, text, type_text
 from training_hub.config.choices import options
 from training_hub.config.compose import Composition
 from training_hub.config.groups import SEVERAL
 from training_hub.launchers.torchrun import INHERITED
 from training_hub.params import Params, SweepParams, aliases, sections, unit
-from training_hub.verbs.explain import text
-from training_hub.verbs.help import default_text, type_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "parameters.md"
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}

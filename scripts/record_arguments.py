@@ -14,7 +14,7 @@ from typing import Any
 from training_hub.config.choices import options
 from training_hub.config.groups import CONF
 from training_hub.installed import trust
-from training_hub.verbs.drift import record
+from training_hub.verbs.doctor.drift import record
 
 
 def main(words: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ def here(sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in ("run/config.yaml", "run/overrides.yaml", "run/manifest.json", "run/result.json"):
         place = tmp_path / "here" / file
         place.write_text(place.read_text().replace(str(sound), str(tmp_path / "here")))
-    monkeypatch.setattr("training_hub.verbs.export._ask", lambda *_, **__: 0)  # seconds, in a process of its own
+    monkeypatch.setattr("training_hub.verbs.export.write._ask", lambda *_, **__: 0)  # seconds, in a process of its own
     return tmp_path / "here"
 
 

@@ -23,6 +23,7 @@ from markdown_it.token import Token
 
 from tests.conftest import EXTENSION
 from training_hub import catalogue, cli, train
+from training_hub.command_line import settings as verbs_words
 from training_hub.config import choices, groups
 from training_hub.config.check import check
 from training_hub.config.overrides import override_texts
@@ -30,8 +31,7 @@ from training_hub.params import TorchrunParams
 from training_hub.registry import AlgorithmRegistry
 from training_hub.sweeps.expand import read
 from training_hub.verbs import runs
-from training_hub.verbs import words as verbs_words
-from training_hub.verbs.env.verb import asked
+from training_hub.verbs.env.actions import asked
 from training_hub.verbs.estimate import settings as estimate_settings
 
 ROOT = Path(__file__).parent.parent

@@ -37,10 +37,10 @@ OF_SWEEPS = ("train", "explain", "plan")
 OF_RUNS = ("status", "cancel", "logs")
 # Verbs that take words first and then settings of their own, and the modules that have them.
 OF_WORDS = {
-    "export": "training_hub.verbs.export",
-    "interpolate": "training_hub.verbs.export",
+    "export": "training_hub.verbs.export.write",
+    "interpolate": "training_hub.verbs.export.write",
     "plot": "training_hub.verbs.plot",
-    "report": "training_hub.verbs.report.verb",
+    "report": "training_hub.verbs.report.write",
 }
 # Flags of Hydra's that take a value, and those that do not.
 _VALUED = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd"}
@@ -140,7 +140,7 @@ def _dispatch(words: list[str]) -> int:
         _check_completion(names, overrides)
         if names & {"-m", "--multirun"}:
             return _sweep(overrides, folders)
-        from training_hub.verbs.hydra_flags import hand_to_hydra
+        from training_hub.command_line.hydra_flags import hand_to_hydra
 
         return hand_to_hydra(flags, overrides, folders)
     return _run(verb, overrides, folders)
@@ -184,8 +184,8 @@ def _folders(flags: list[tuple[str, str | None]], verb: str) -> list[str]:
 
 
 def _help(verb: str, overrides: list[str], folders: list[str]) -> str:
-    from training_hub.verbs import words
-    from training_hub.verbs.help import help_text
+    from training_hub.command_line import settings as words
+    from training_hub.command_line.help import help_text
 
     if verb not in OF_WORDS:
         return help_text(VERBS, overrides, folders)
@@ -229,7 +229,7 @@ def _for_every_job(verb: str, overrides: list[str], folders: list[str]) -> int:
 
 def _plan_sweep(overrides: list[str], folders: list[str]) -> int:
     from training_hub.sweeps.front import planned_sweep
-    from training_hub.verbs.show_plan import text_of
+    from training_hub.verbs.plan.text import text_of
 
     sweep, plans = planned_sweep(overrides, folders), []
     for number, (job, planned) in enumerate(sweep.plans(), start=1):
@@ -340,33 +340,33 @@ def _resume(overrides: list[str], folders: list[str]) -> int:
 
 
 def _explain(overrides: list[str], folders: list[str], sweep: bool | None = False) -> int:
-    from training_hub.verbs.explain import explain
+    from training_hub.verbs.explain.translation import explain
 
     print(explain(overrides, folders, sweep))
     return 0
 
 
 def _plan(overrides: list[str], folders: list[str]) -> int:
-    from training_hub.verbs.show_plan import plan_text
+    from training_hub.verbs.plan.text import plan_text
 
     print(plan_text(overrides, folders))
     return 0
 
 
 def _estimate(overrides: list[str], folders: list[str]) -> int:
-    from training_hub.verbs.estimate.verb import estimate
+    from training_hub.verbs.estimate.answer import estimate
 
     return estimate(overrides, folders)
 
 
 def _validate(overrides: list[str], folders: list[str]) -> int:
-    from training_hub.verbs.validate import validate
+    from training_hub.verbs.validate.prepare import validate
 
     return validate(overrides, folders)
 
 
 def _list(overrides: list[str], folders: list[str]) -> int:
-    from training_hub.verbs.listing import listing
+    from training_hub.verbs.list.tables import listing
 
     if overrides or folders:
         raise ConfigError(f"{(overrides or folders)[0]}: list takes no settings; drop it")
@@ -381,7 +381,7 @@ def _with_words(verb: str, words: list[str], folders: list[str]) -> int:
 
 
 def _doctor(overrides: list[str], folders: list[str]) -> int:
-    from training_hub.verbs.doctor import doctor
+    from training_hub.verbs.doctor.checkup import doctor
 
     text, healthy = doctor(overrides, folders)
     print(text)
@@ -389,7 +389,7 @@ def _doctor(overrides: list[str], folders: list[str]) -> int:
 
 
 def _env(words: list[str], folders: list[str]) -> int:
-    from training_hub.verbs.env.verb import env
+    from training_hub.verbs.env.actions import env
 
     if folders:
         raise ConfigError(f"{folders[0]}: env takes no folder of configs; drop it")

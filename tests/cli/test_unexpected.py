@@ -9,7 +9,7 @@ import pytest
 
 from training_hub import cli
 from training_hub.errors import ConfigError, fault
-from training_hub.verbs import explain
+from training_hub.verbs.explain import translation as explain
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from training_hub import train
-from training_hub.verbs.explain import explain
+from training_hub.verbs.explain.translation import explain
 
 VERBS = ["explain", "--help", "--cfg job", "--info defaults"]
 

@@ -15,7 +15,7 @@ from training_hub.config.room import kept
 from training_hub.errors import ConfigError
 from training_hub.machine import hardware
 from training_hub.model_files import Size, size_of
-from training_hub.verbs.show_plan import plan_text
+from training_hub.verbs.plan.text import plan_text
 
 BYTES = {"F32": 4, "I32": 4, "U8": 1, "F8_E4M3": 1}
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run"]

@@ -15,7 +15,7 @@ from training_hub.cli import main
 from training_hub.config.words import runs
 from training_hub.errors import ConfigError
 from training_hub.installed import environments, interpreter
-from training_hub.verbs.listing import listing
+from training_hub.verbs.list.tables import listing
 
 GIVEN = ["model_path=model", "data_path=rows.jsonl"]
 VERBS = (

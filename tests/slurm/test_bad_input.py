@@ -16,8 +16,8 @@ from tests.verbs.conftest import folder, here  # noqa: F401  fixtures
 from training_hub import cli, train
 from training_hub.errors import ConfigError
 from training_hub.launchers.slurm import check
-from training_hub.verbs.doctor import doctor
-from training_hub.verbs.show_plan import plan_text
+from training_hub.verbs.doctor.checkup import doctor
+from training_hub.verbs.plan.text import plan_text
 
 GUIDE = ROOT / "docs" / "guides" / "slurm.md"
 GIVEN = ["model_path=model", "data_path=rows.jsonl", "output_dir=run", "launcher=slurm"]

@@ -21,7 +21,7 @@ from training_hub.launchers.slurm.submit import _submit_alike, submit
 from training_hub.machine import cluster
 from training_hub.results.state import state
 from training_hub.run import RunDir, RunSpec, TrainResult
-from training_hub.verbs.cancel import cancel
+from training_hub.verbs.cancel.stop import cancel
 
 COUNTING = str(Path(__file__).with_name("counting.py"))
 SETTINGS: dict[str, Any] = {

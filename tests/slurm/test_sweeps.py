@@ -19,8 +19,8 @@ from tests.sweeps.conftest import Sweep, words  # noqa: F401  a fixture
 from training_hub.sweep_dir import Job, SweepDir
 from training_hub.sweeps.array import run_array
 from training_hub.sweeps.board import Board
-from training_hub.verbs.cancel import cancel
-from training_hub.verbs.status import status
+from training_hub.verbs.cancel.stop import cancel
+from training_hub.verbs.status.states import status
 
 pytestmark = pytest.mark.usefixtures("slurm")
 

@@ -15,7 +15,7 @@ from training_hub.config.choices import options
 from training_hub.config.groups import CONF
 from training_hub.config.tested import recorded
 from training_hub.installed import trust
-from training_hub.verbs.drift import compared, drift, other_versions, record
+from training_hub.verbs.doctor.drift import compared, drift, other_versions, record
 
 
 @pytest.mark.needs("trl", "mini_trainer", "instructlab")

@@ -19,9 +19,9 @@ from training_hub.cli import main
 from training_hub.config import choices, groups
 from training_hub.installed import environments
 from training_hub.verbs.env import uv
+from training_hub.verbs.env.actions import USAGE
 from training_hub.verbs.env.create import create
-from training_hub.verbs.env.verb import USAGE
-from training_hub.verbs.listing import state
+from training_hub.verbs.list.tables import state
 
 # A backend of one small library that is not installed here.
 BACKEND = """

@@ -13,7 +13,7 @@ from training_hub import estimate
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.machine import hardware
 from training_hub.run import RunDir, TrainResult
-from training_hub.verbs.estimate import fit, memory, settings, trial, verb
+from training_hub.verbs.estimate import answer, fit, memory, settings, trial
 from training_hub.verbs.estimate.memory import Memory, Place
 
 GIVEN = ["model_path=model", "algorithm=sft"]
@@ -53,7 +53,7 @@ def refusal(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     ],
 )
 def test_a_faulty_setting_of_the_verb_is_refused(typed: str, expected: str) -> None:
-    assert refusal(verb.estimate, [*GIVEN, typed]).startswith(expected)
+    assert refusal(answer.estimate, [*GIVEN, typed]).startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_a_faulty_setting_of_the_verb_is_refused(typed: str, expected: str) -> N
     ],
 )
 def test_a_faulty_config_is_refused_as_for_a_run(typed: list[str], expected: str, answers: list[Any]) -> None:
-    assert refusal(verb.estimate, typed).startswith(expected)
+    assert refusal(answer.estimate, typed).startswith(expected)
     assert answers == []
 
 
 def test_rows_may_be_missing(answers: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert verb.estimate([*GIVEN, "gpu_memory_gib=80"]) == 0
+    assert answer.estimate([*GIVEN, "gpu_memory_gib=80"]) == 0
     assert answers[0][0]["data"]["path"] == ""
     printed = capsys.readouterr().out
     assert "rows of max_seq_len tokens; with data_path=... those that there are" in printed
@@ -82,14 +82,14 @@ def test_rows_may_be_missing(answers: list[Any], capsys: pytest.CaptureFixture[s
 
 def test_a_library_that_shares_out_its_weights_is_sketched_so(answers: list[Any]) -> None:
     typed = ["model_path=model", "algorithm=osft", "unfreeze_rank_ratio=0.25", "nproc_per_node=4", "gpu_memory_gib=80"]
-    verb.estimate(typed)
+    answer.estimate(typed)
     sketch = answers[0][0]["sketch"]
     assert (sketch["sharded"], sketch["processes"], sketch["trained_ratio"], sketch["gpu"]) == (4, 4, 0.25, True)
     assert answers[0][0]["recipe"]["_target_"] == "trl.SFTConfig"
 
 
 def test_unsloth_is_sketched_as_the_same_loop(answers: list[Any]) -> None:
-    verb.estimate(
+    answer.estimate(
         ["model_path=model", "algorithm=lora_sft", "backend=unsloth", "load_in_4bit=true", "gpu_memory_gib=80"]
     )
     asked = answers[0][0]
@@ -97,7 +97,7 @@ def test_unsloth_is_sketched_as_the_same_loop(answers: list[Any]) -> None:
 
 
 def test_what_does_not_fit_is_tried_otherwise(answers: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert verb.estimate([*GIVEN, "gpu_memory_gib=2"]) == 1
+    assert answer.estimate([*GIVEN, "gpu_memory_gib=2"]) == 1
     assert "does not fit: the GPU has 2.1 GB\nnothing that was tried fits\n" in capsys.readouterr().out
     tried = [(each["backend"]["max_tokens_per_gpu"], each["recipe"]["gradient_checkpointing"]) for each in answers[1]]
     assert {(512, False), (256, True), ("auto", True)} <= set(tried)
@@ -226,5 +226,5 @@ def test_the_parts_add_up() -> None:
 
 def test_a_job_is_not_timed_here(here: Path) -> None:
     typed = [*GIVEN, "data_path=rows.jsonl", "launcher=slurm", "time=true"]
-    assert "launcher=" in refusal(verb.estimate, typed)
+    assert "launcher=" in refusal(answer.estimate, typed)
     assert not list(here.glob(".estimate*"))

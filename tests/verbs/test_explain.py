@@ -12,10 +12,11 @@ import pytest
 import training_hub
 from tests.golden import assert_golden
 from training_hub import cli, train
+from training_hub.command_line.table import table
 from training_hub.config import resolvers
 from training_hub.config.groups import CONF
 from training_hub.errors import ConfigError
-from training_hub.verbs.explain import explain, origin, table
+from training_hub.verbs.explain.translation import explain, origin
 
 NOW = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 EXPERIMENT = """\

@@ -159,7 +159,7 @@ def test_an_osft_adapter_outside_its_run_is_refused(folder: Path, capsys: pytest
 
 def test_the_final_checkpoint_of_a_run_goes_before_the_others(folder: Path) -> None:
     from training_hub.run import RunDir
-    from training_hub.verbs.export import find
+    from training_hub.verbs.export.write import find
 
     run = RunDir(folder / "run")
     assert find("run").folder == run.final_checkpoint
@@ -170,7 +170,7 @@ def test_the_final_checkpoint_of_a_run_goes_before_the_others(folder: Path) -> N
 
 
 def test_without_a_final_checkpoint_the_newest_sound_one_counts(folder: Path) -> None:
-    from training_hub.verbs.export import find
+    from training_hub.verbs.export.write import find
 
     shutil.rmtree(folder / "run/checkpoints/final")
     for age, name in enumerate(("torn-checkpoint-6", ".unfinished", "checkpoint-4", "checkpoint-2")):

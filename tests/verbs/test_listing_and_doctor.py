@@ -15,8 +15,8 @@ from training_hub.installed import trust
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.registry import AlgorithmRegistry
-from training_hub.verbs.doctor import doctor
-from training_hub.verbs.listing import listing, state
+from training_hub.verbs.doctor.checkup import doctor
+from training_hub.verbs.list.tables import listing, state
 
 SFT = ["algorithm=sft", "backend=trl"]
 

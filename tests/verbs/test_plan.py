@@ -12,7 +12,7 @@ import yaml
 
 from tests.golden import assert_golden
 from training_hub.errors import ConfigError
-from training_hub.verbs.show_plan import plan_text
+from training_hub.verbs.plan.text import plan_text
 
 GIVEN = ["algorithm=sft", "backend=trl", "model_path=model", "data_path=rows.jsonl"]
 

@@ -18,9 +18,9 @@ from training_hub.machine.processes import MARK
 from training_hub.results.state import State, state
 from training_hub.run import RunDir, TrainResult
 from training_hub.verbs import runs
-from training_hub.verbs.cancel import cancel
-from training_hub.verbs.logs import logs
-from training_hub.verbs.status import status
+from training_hub.verbs.cancel.stop import cancel
+from training_hub.verbs.logs.tail import logs
+from training_hub.verbs.status.states import status
 
 MANIFEST = {
     "status": "running", "created": "2026-01-02T12:00:00", "algorithm": "sft", "backend": "trl", "total_steps": 9,

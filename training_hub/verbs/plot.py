@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from training_hub.command_line import settings as words
 from training_hub.errors import enumerate_names
 from training_hub.params import Checked, Text, param
 from training_hub.results.curves import courses
 from training_hub.run import RunDir
-from training_hub.verbs import words
 
 WORDS = {"plot": ("DIR ...",)}
 Quantity = Literal["loss", "lr", "grad_norm", "tokens_per_second"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training_hub.errors import ConfigError, fault, suggestion
-from training_hub.verbs.cancel import cancel
-from training_hub.verbs.logs import logs
-from training_hub.verbs.status import status
+from training_hub.verbs.cancel.stop import cancel
+from training_hub.verbs.logs.tail import logs
+from training_hub.verbs.status.states import status
 
 _LINES = 30
 _FLAGS = {"status": (), "cancel": ("--now",), "logs": ("--follow", "-f", "--lines", "-n")}

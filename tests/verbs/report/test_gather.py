@@ -19,7 +19,7 @@ from training_hub.verbs.report.environment import facts
 from training_hub.verbs.report.findings import findings
 from training_hub.verbs.report.gather import gather
 from training_hub.verbs.report.thin import columns
-from training_hub.verbs.report.verb import report
+from training_hub.verbs.report.write import report
 
 
 def test_the_runs_of_a_sweep_are_ranked_and_what_has_no_loss_comes_last(swept: SweepDir) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.verbs.conftest import WriteRun
 from tests.verbs.report.conftest import HOSTILE, VERSIONS
 from training_hub.sweep_dir import SweepDir
-from training_hub.verbs.report.verb import report
+from training_hub.verbs.report.write import report
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("playwright", "plotly")]
 ARGUMENTS = (

@@ -9,7 +9,7 @@ from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, fault, suggestion
 from training_hub.terminal import say
-from training_hub.verbs.estimate import settings, verb
+from training_hub.verbs.estimate import answer, settings
 from training_hub.verbs.estimate.memory import held, place_of, sketch_of
 
 # Method -> what it is here. Every algorithm is one too.
@@ -57,6 +57,6 @@ def estimate(
     place = place_of(config, gpu_memory / 2**30)
     [memory] = held([sketch_of(composition, config, place)], config["backend"]["python"])
     if verbose:
-        text = list(verb.lines(f"{training_method} on {composition.choices['backend']}", config, memory, place))
+        text = list(answer.lines(f"{training_method} on {composition.choices['backend']}", config, memory, place))
         say("\n".join(text if verbose > 1 else text[-1:]))
     return Range(*(round(gb * 1e9) for gb in (memory.low, memory.expected, memory.high)))

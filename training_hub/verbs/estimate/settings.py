@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from training_hub import catalogue, train
+from training_hub.command_line import settings as words
 from training_hub.config.check import check_and_resolve, faulty_keys, missing_parameters
 from training_hub.config.compose import Composition
 from training_hub.config.preflight import how_to_install, inputs
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.params import Checked, param
-from training_hub.verbs import words
 
 _NEEDS = ("torch>=2.8", "transformers>=5", "trl>=1.16", "peft", "accelerate", "datasets")
 _NO_ROWS = ("data_path=:", "data.path=:")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from training_hub.command_line.table import table
 from training_hub.errors import ConfigError
 from training_hub.results.progress import describe
 from training_hub.results.state import State, last_row, runs_in, state, states
 from training_hub.run import RunDir
 from training_hub.stored import Damaged
 from training_hub.sweep_dir import SweepDir
-from training_hub.verbs.explain import table
 
 OUTPUTS = Path("outputs")
 _NEWEST = 20

@@ -9,7 +9,7 @@ from training_hub.results.state import State, states
 from training_hub.run import RunDir
 from training_hub.stored import there
 from training_hub.terminal import readable, say
-from training_hub.verbs.status import chosen, shown_name
+from training_hub.verbs.status.states import chosen, shown_name
 
 _TICK_S = 0.5
 _ASK_EVERY_S = 5.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from omegaconf import OmegaConf
 
+from training_hub.command_line.table import table
 from training_hub.config.choices import options, read_option
 from training_hub.installed.extensions import extensions
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.registry import AlgorithmRegistry
-from training_hub.verbs.explain import table
 
 
 def listing() -> str:

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from training_hub.command_line.help import type_text
 from training_hub.config.twice import refuse_twice
 from training_hub.config.typed import parse
 from training_hub.config.values import wrong_values
 from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
-from training_hub.verbs.help import type_text
 
 Settings = TypeVar("Settings", bound=BaseModel)
 

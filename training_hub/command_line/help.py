@@ -14,7 +14,6 @@ from training_hub.config.choices import options
 from training_hub.config.compose import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.params import Params, sections, unit
-from training_hub.verbs.explain import text
 
 _WIDTH = 100
 _NAMES = 26  # columns of the names; a longer one has a line of its own
@@ -114,6 +113,12 @@ def default_text(composition: Composition, name: str) -> str:
         return "required"
     with composition.resolving() as cfg:
         return text(cfg[name])
+
+
+def text(value: Any) -> str:
+    """A value as it would be typed."""
+    value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def type_text(annotation: Any) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from training_hub.command_line import settings as words
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.params import Checked, Text, param
 from training_hub.results.plot import one_line, place_faults
 from training_hub.run import write_atomically
-from training_hub.verbs import words
 
 WORDS = {"report": ("DIR ...",)}
 _REQUIRES = ("jinja2>=3.1", "plotly>=6")

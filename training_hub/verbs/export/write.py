@@ -14,13 +14,13 @@ from pydantic import Field
 
 from training_hub import vouched
 from training_hub.ask import ask
+from training_hub.command_line import settings as words
 from training_hub.config.preflight import model_faults
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.machine import hardware
 from training_hub.params import Checked, Text, param
 from training_hub.run import RunDir
-from training_hub.verbs import words
 
 WORDS = {"export": ("RUN_OR_CHECKPOINT",), "interpolate": ("FIRST", "SECOND")}
 _MODULE = "training_hub.workers.export.__main__"

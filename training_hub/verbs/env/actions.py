@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from packaging.requirements import Requirement
 
+from training_hub.command_line.table import table
 from training_hub.config.choices import lock_of, options, read_option
 from training_hub.errors import ConfigError, enumerate_names, suggestion
 from training_hub.installed import environments
 from training_hub.installed.interpreter import missing_requirements, versions
 from training_hub.verbs.env.create import create, is_current, remove
-from training_hub.verbs.explain import table
 
 USAGE = "write env list, env create BACKEND [torch=cpu] [python=3.12], or env remove BACKEND"
 _SETTINGS = {"create": ("torch", "python"), "remove": (), "list": ()}

@@ -12,7 +12,7 @@ from training_hub.machine import cluster, processes
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir
-from training_hub.verbs.status import chosen, shown_name
+from training_hub.verbs.status.states import chosen, shown_name
 
 
 def cancel(words: Sequence[str], now: bool) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from packaging.requirements import Requirement
 
 from training_hub import catalogue, train
+from training_hub.command_line.table import table
 from training_hub.config.check import check
 from training_hub.config.origin import user_keys
 from training_hub.config.preflight import CUDA_BUILD, how_to_install, without_cuda
@@ -16,9 +17,8 @@ from training_hub.errors import ConfigError
 from training_hub.installed.interpreter import look_at, missing_requirements, too_old, versions
 from training_hub.machine import cluster, hardware
 from training_hub.registry import AlgorithmRegistry
-from training_hub.verbs.drift import Difference, as_tested, drift, other_versions
-from training_hub.verbs.explain import table
-from training_hub.verbs.listing import state
+from training_hub.verbs.doctor.drift import Difference, as_tested, drift, other_versions
+from training_hub.verbs.list.tables import state
 
 _FRONT = ("hydra-core", "omegaconf", "pydantic", "rich")
 Row = tuple[str, str, str]  # what, what is there, "ok" or what is wrong with it

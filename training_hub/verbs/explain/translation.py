@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from training_hub import catalogue
+from training_hub.command_line.help import text
+from training_hub.command_line.table import table
 from training_hub.config.check import check
 from training_hub.config.compose import Composition
 from training_hub.config.origin import references
@@ -89,15 +90,3 @@ def _value(cfg: DictConfig, path: str) -> str:
     except OmegaConfBaseException:
         return "???"
     return text(value)
-
-
-def text(value: Any) -> str:
-    """A value as it would be typed."""
-    value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned columns; the last one keeps its length."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

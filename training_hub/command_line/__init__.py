@@ -1,0 +1,1 @@
+"""What every verb needs of the command line: its declaration, flags, settings and help."""

@@ -1,0 +1,1 @@
+"""`cancel`: ask runs to save and stop, or end them at once."""

@@ -1,0 +1,1 @@
+"""`doctor`: this machine against what the chosen algorithm and backend need."""

@@ -1,0 +1,1 @@
+"""`explain`: what each parameter becomes."""

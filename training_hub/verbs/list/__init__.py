@@ -1,0 +1,1 @@
+"""`list`: algorithms, backends and their pairs."""

@@ -1,0 +1,1 @@
+"""`logs`: the end of a run's log."""

@@ -1,0 +1,1 @@
+"""`plan`: what train would do."""

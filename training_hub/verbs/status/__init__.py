@@ -1,0 +1,1 @@
+"""`status`: the state of runs."""

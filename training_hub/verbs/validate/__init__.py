@@ -1,0 +1,1 @@
+"""`validate`: prepare the data and show it."""
