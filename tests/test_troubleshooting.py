@@ -112,7 +112,7 @@ COMMANDS = [
     ["plan", *GOOD, "recipe.tf32=true"],
     ["plan", *GOOD, "recipe.optim=lomo", "recipe.optim_args=foo", "lr_scheduler_kwargs={num_cycle:2}"],
     ["plan", *GOOD, "recipe=sft"],
-    ["plan", *GOOD, "~eval_data_path"],
+    ["plan", *GOOD, "~recipe.nonsense"],
     ["plan", "model_path=small", "data_path=ids.jsonl"],
     ["plan", "model_path=model", "data_path=/dev/null", "eval_data_path=nul.csv"],
     ["plan", "model_path=model", "data_path=half.jsonl", "output_dir=" + "x" * 256],

@@ -74,32 +74,32 @@ def test_a_folder_may_have_any_name(folder: Make, name: str, capsys: pytest.Capt
 def test_an_option_that_is_there_already_is_refused(folder: Make, refused: Said, entry: str) -> None:
     shipped = CONF / Path(entry).with_suffix(".yaml")
     (line,) = refused("--config-dir", folder("experiment/mine.yaml", entry))
-    assert line == f"--config-dir=own: {entry} would go unread beside {shipped}; rename it"
+    assert line == f"--config-dir=own: {entry} is hidden by {shipped}; rename it"
 
 
 @pytest.mark.parametrize("entry", ["hydra/launcher/basic", "hydra/job_logging/none"])
 def test_an_option_of_hydras_own_is_one_too(folder: Make, refused: Said, entry: str) -> None:
     (line,) = refused("--config-dir", folder(f"{entry}.yaml"))
-    assert line.startswith(f"--config-dir=own: {entry}.yaml would go unread beside {entry}")
+    assert line.startswith(f"--config-dir=own: {entry}.yaml is hidden by {entry}")
 
 
 def test_a_link_to_nothing_hides_as_well(folder: Make, refused: Said) -> None:
     folder("experiment/mine.yaml", "algorithm/new.yaml")
     Path("own/algorithm/sft.yaml").symlink_to("nothing")
     (line,) = refused("--config-dir=own")
-    assert line.startswith("--config-dir=own: algorithm/sft.yaml would go unread beside ")
+    assert line.startswith("--config-dir=own: algorithm/sft.yaml is hidden by ")
 
 
 def test_two_folders_with_one_option_are_refused(folder: Make, refused: Said) -> None:
     folder("experiment/team/mine.yaml"), folder("experiment/team/mine.yaml", name="other")
     (line,) = refused("--config-dir=own", "--config-dir=other", "experiment=team/mine")
     entry = "experiment/team/mine.yaml"
-    assert line == f"--config-dir=other: {entry} would go unread beside own/{entry}; rename it"
+    assert line == f"--config-dir=other: {entry} is hidden by own/{entry}; rename it"
 
 
 def test_two_files_of_one_name_are_refused(folder: Make, refused: Said) -> None:
     (line,) = refused("--config-dir", folder("experiment/mine.yaml", "experiment/mine.yml"), "experiment=mine")
-    assert line == "--config-dir=own: experiment/mine.yml would go unread beside own/experiment/mine.yaml; rename it"
+    assert line == "--config-dir=own: experiment/mine.yml is hidden by own/experiment/mine.yaml; rename it"
 
 
 def test_two_folders_with_other_options_are_read(folder: Make, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,3 +81,11 @@ def test_what_is_not_is_refused_at_once(said: object, content: str | bytes, faul
 
 def test_every_fault_is_told(said: object) -> None:
     assert len(said("1: 2\non: 3\nlr: 4\nlr: 5\n")) == 3  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("word", ["overide", "optionl", "overide optional", "nonsense"])
+def test_a_word_that_hydra_passes_over_is_refused(word: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"defaults:\n  - {word} /adapter: lora\n")
+    with pytest.raises(ConfigError, match=r"no such entry of a defaults list \(mine.yaml, line 2\)"):
+        check(file, "mine.yaml")

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from training_hub.config import hydras
 from training_hub.config.choices import options
+from training_hub.config.deletions import delete, is_deletion
 from training_hub.config.groups import HYDRAS_STATE, ROOT, SEVERAL, TOP_GROUPS, conf_loader
 from training_hub.config.home import expand_home
 from training_hub.config.hydra_words import loop_fault
@@ -128,7 +129,7 @@ def _composed(
         with conf_loader(config_dirs) as loader:
             refuse_unknown_options(loader, [each for each in parsed if is_group(each, TOP_GROUPS)], config_dirs)
             typed = typed_values(parsed, TOP_GROUPS, aliases)
-            rewritten = [rewrite(each, TOP_GROUPS, aliases) for each in parsed]
+            rewritten = [rewrite(each, TOP_GROUPS, aliases) for each in parsed if not is_deletion(each)]
             with recorded_merge(loader) as merge:
                 full = hydra_compose(ROOT, rewritten, return_hydra_config=True)
     except yaml.MarkedYAMLError as error:
@@ -144,6 +145,7 @@ def _composed(
     choices = {str(key): str(value) for key, value in full.hydra.runtime.choices.items() if value is not None}
     cfg = OmegaConf.masked_copy(full, [str(key) for key in full if key != "hydra"])
     OmegaConf.set_struct(cfg, False)
+    delete(cfg, parsed)
     refuse_nodes_without_settings(cfg, merge.sources)
     expand_home(cfg)
     merged = (merge.sources, typed_in, merge.kept, merge.said, merge.hydras)

@@ -98,7 +98,7 @@ def _hidden(folders: Sequence[str], loader: ConfigLoader) -> Iterator[str]:
             name = entry.rpartition(".")[0]
             owner = owners.setdefault(name, _owner(loader, name) or f"{folder.rstrip('/')}/{entry}")
             if owner != f"{folder.rstrip('/')}/{entry}":
-                yield f"{_FLAG}={folder}: {entry} would go unread beside {owner}; rename it"
+                yield f"{_FLAG}={folder}: {entry} is hidden by {owner}; rename it"
 
 
 def _owner(loader: ConfigLoader, name: str) -> str:

@@ -127,6 +127,18 @@ class _StrictRepository(ConfigRepository):
             strict_yaml.check(Path(source.path, name), name)
         return super().load_config(config_path)
 
+    def get_group_options(self, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG) -> list[str]:
+        """Hydra's list without what it does not read: Hydra 1.4 lists no group that has a file named `.yml`."""
+        if results_filter != ObjectType.CONFIG:
+            return super().get_group_options(group_name, results_filter)
+        found: set[str] = set()
+        for source in self.sources:
+            if source.scheme() == "file" and source.is_group(group_name):
+                found |= {each.stem for each in Path(source.path, group_name).glob("*.yaml") if each.is_file()}
+            elif source.is_group(group_name):
+                found |= set(source.list(group_name, results_filter))
+        return sorted(found)
+
 
 @contextmanager
 def conf_loader(folders: Sequence[str] = ()) -> Iterator[ConfigLoader]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from hydra.core.default_element import InputDefault
 
-from training_hub.config.groups import CONF, GROUPS
+from training_hub.config import groups, strict_yaml
+from training_hub.config.groups import GROUPS
 from training_hub.config.sources import place
 from training_hub.errors import enumerate_names, suggestion
 
@@ -44,7 +45,7 @@ def _nothing_to_override(file: str, group: str) -> str:
 
 
 def _line(file: str, group: str) -> str:
-    path = CONF / f"{file}.yaml"
+    path = groups.CONF / f"{file}.yaml"
     return place(path, file, f"defaults.override {group}") if path.exists() else f" ({file}.yaml)"
 
 
@@ -64,16 +65,20 @@ def _unknown_reference(text: str) -> str:
     return f"defaults: {text}: names no group that is chosen; use ${{GROUP}}"
 
 
-def _nothing_to_delete(key: str) -> str:
-    return f"~{key}: there is nothing to delete, or it is null; drop it"
+def _no_word(file: str, word: str) -> str:
+    path = groups.CONF / f"{file}.yaml"
+    if path.exists():
+        strict_yaml.check(path, f"{file}.yaml")  # says where, and the right word
+    return f"{word}: no such word in a defaults list ({file}.yaml); leave it out"
 
 
 _SAID: dict[str, Callable[..., str]] = {
     r"In '([^']+)': Could not override '([^'@]+)": _nothing_to_override,
+    r"In '([^']+)': Invalid Defaults List override .*\s+No earlier Group Default for '([^'@]+)": _nothing_to_override,
     r"Multiple values for ([^ ]+)\. To override a value": _twice,
     r"^(\S+) appears more than once in the final defaults list": _twice,
     r"Invalid defaults list in '([^']+)', defaults must be a list \(got (\w+)\)": _no_list,
     r"Unsupported type in defaults : (\w+)": _no_entry,
     r"Error resolving interpolation '([^']+)', possible interpolation keys": _unknown_reference,
-    r"^Could not delete from config\. '([^']+)' does not exist": _nothing_to_delete,
+    r"In '?([^':]+)'?: Unsupported keyword '([^']+)' in defaults list": _no_word,
 }

@@ -20,6 +20,7 @@ from training_hub.config.groups import GROUPS, ROOT, SEVERAL
 from training_hub.config.hydra_words import OF_RECIPE, in_our_words
 from training_hub.config.hydras import is_of_hydra, never_used, settings_of
 from training_hub.config.sources import Source, place
+from training_hub.config.strict_yaml import WORDS
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 from training_hub.params import LONGEST_NAME
 
@@ -106,7 +107,7 @@ def refuse_missing_choices(full: DictConfig) -> None:
     for entry in choices.read_option("", ROOT)["defaults"]:
         for key in entry if isinstance(entry, dict) else ():
             word, _, group = key.rpartition(" ")  # Hydra reads the last word alone
-            if word not in ("", "optional", "override") or group.split("/")[0] not in {*GROUPS, "hydra"}:
+            if word not in ("", *WORDS) or group.split("/")[0] not in {*GROUPS, "hydra"}:
                 raise ConfigError(_entry_fault(ROOT, key, str(entry[key])))
 
 
@@ -126,7 +127,9 @@ def composition_fault(error: Exception) -> str:
         return f"{file}.yaml: must hold settings, not a list; write NAME: VALUE"
     if said := in_our_words(message):
         return said
-    if found := re.search(r"Key '([^']+)' not in '(\w+)'\s+full_key: (\S+)", f"{message} {error.__cause__}"):
+    if found := re.search(
+        r"Key '([^']+)' not in '(\w+)'(?:\. Did .*)?\s+full_key: (\S+)", f"{message} {error.__cause__}"
+    ):
         name, owner, key = found.groups()
         if key.split(".")[0] != "hydra":
             rule = f"the class {owner} of an option that Python code registered has no such key"
@@ -153,8 +156,8 @@ def _entry_fault(file: str, group: str, option: str) -> str:
     where = _place(file, f"defaults.{group}")
     word, _, name = group.rpartition(" ")
     name = name.strip("/")
-    if word and word not in ("optional", "override"):
-        right = suggestion(word, ("optional", "override")).replace("?", f" {name}?")
+    if word and word not in WORDS:
+        right = suggestion(word, WORDS).replace("?", f" {name}?")
         return _joined(f"{group}: {option}: no such entry{where}", right)
     known = options(name) if name in GROUPS else GROUPS
     way = suggestion(option if name in GROUPS else name, known) or f"choose from {enumerate_names(sorted(known))}"

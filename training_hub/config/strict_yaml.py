@@ -14,12 +14,13 @@ from pathlib import Path
 
 import yaml
 
-from training_hub.errors import ConfigError, shown_value
+from training_hub.errors import ConfigError, shown_value, suggestion
 
 _OMEGACONFS = import_module("omegaconf._yaml" if find_spec("omegaconf._yaml") else "omegaconf._utils")  # before 2.4
 _MOST_BYTES = 2**20
 _DEEPEST = 50
 _MOST_VALUES = 20_000
+WORDS = ("optional", "override")  # that may stand before a group in a defaults list
 _YAML = "tag:yaml.org,2002:"
 _MERGE, _TEXT = f"{_YAML}merge", f"{_YAML}str"
 _TAGS = {_TEXT, *(f"{_YAML}{kind}" for kind in ("null", "bool", "int", "float", "seq", "map"))}
@@ -97,11 +98,24 @@ def _faults(root: yaml.Node | None, name: str) -> Iterator[str]:
         if isinstance(key, yaml.ScalarNode) and "." in key.value:
             parent, _, last = key.value.rpartition(".")
             yield f"{shown_value(key.value)}: no name of a setting{_place(key, name)}; write {last} below {parent}"
+    yield from _faults_of_entries(root, name)
     for node in _nodes(root):
         if node.tag not in _TAGS:
             yield f"{shown_value(node.tag)}: no kind of value that a config may have{_place(node, name)}; drop it"
         if isinstance(node, yaml.MappingNode):
             yield from _faults_of_keys(node, name)
+
+
+def _faults_of_entries(root: yaml.MappingNode | None, name: str) -> Iterator[str]:
+    """Words before a group in the defaults list that Hydra would pass over: `overide /adapter: lora`."""
+    entries = next((value for key, value in (root.value if root else ()) if key.value == "defaults"), None)
+    for entry in entries.value if isinstance(entries, yaml.SequenceNode) else ():
+        for key, _ in entry.value if isinstance(entry, yaml.MappingNode) else ():
+            *words, group = str(key.value).split() or [""]
+            for word in words:
+                if word not in WORDS:
+                    right = suggestion(word, WORDS).replace("?", f" {group}?") or f"write {' or '.join(WORDS)} {group}"
+                    yield f"{shown_value(key.value)}: no such entry of a defaults list{_place(key, name)}; {right}"
 
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:

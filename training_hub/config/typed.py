@@ -90,8 +90,8 @@ def refuse_unknown_options(loader: ConfigLoader, chosen: Sequence[Override], fol
             continue
         known = options_of(loader, each.key_or_group, folders)
         for name in value if isinstance(value, list) else [value]:
-            if name is None and each.key_or_group == "experiment":
-                faults.append("experiment=null: none is chosen where it is left out; drop it")
+            if each.key_or_group == "experiment" and (name is None or each.is_delete()):
+                faults.append(f"{each.input_line}: none is chosen where it is left out; drop it")
                 continue
             absent_is_fine = each.is_delete()
             if not absent_is_fine and str(name).removesuffix(".yaml") not in known:

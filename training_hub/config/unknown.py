@@ -9,9 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from training_hub.config.compose import Composition
 from training_hub.config.origin import place_of, shown, user_keys
 from training_hub.config.schema import Schema
-from training_hub.errors import fault, nearest, suggestion
+from training_hub.errors import enumerate_names, fault, nearest, suggestion
 
 _MOST_TOLD = 20
+_FEW = 12
 
 
 def unknown(composition: Composition, schema: Schema) -> list[str]:
@@ -40,7 +41,8 @@ def unknown(composition: Composition, schema: Schema) -> list[str]:
             close = [key for key in map(str, node) if suggestion(key, known)]
             found += [_fault(composition, f"{path}.{key}", known) for key in close]
         elif arguments is not None:
-            found += _inside(composition, path, {*arguments, *schema.owned.get(path, ()), "_target_"})
+            known = {*arguments, *schema.owned.get(path, ()), "_target_"}
+            found += _inside(composition, path, known, str(node._get_node("_target_")))
     return found
 
 
@@ -90,13 +92,14 @@ def _is_read(key: str, schema: Schema) -> bool:
     return key in schema.parameters() or key in schema.nodes or name in names
 
 
-def _inside(composition: Composition, path: str, known: Iterable[str]) -> list[str]:
-    """Unknown keys of a node."""
+def _inside(composition: Composition, path: str, known: Iterable[str], library: str = "") -> list[str]:
+    """Unknown keys of a node. library: the class that takes its keys as arguments."""
     node = OmegaConf.select(composition.cfg, path)
     known = set(known)
     keys = [str(key) for key in node] if isinstance(node, DictConfig) else []
     return _first_few(
-        [key for key in keys if key not in known], lambda key: _fault(composition, f"{path}.{key}", known)
+        [key for key in keys if key not in known],
+        lambda key: _fault(composition, f"{path}.{key}", known, None, library),
     )
 
 
@@ -106,16 +109,31 @@ def _first_few(keys: Sequence[str], told: Callable[[str], str]) -> list[str]:
     return [told(key) for key in keys[:_MOST_TOLD]] + ([f"{more:,} more keys: no such parameter"] if more > 0 else [])
 
 
-def _fault(composition: Composition, key: str, known: Iterable[str], owner: str | None = None) -> str:
-    """known: the names that a key at this place may have."""
+def _fault(
+    composition: Composition, key: str, known: Iterable[str], owner: str | None = None, library: str = ""
+) -> str:
+    """known: the names that a key at this place may have. library: the class whose arguments these are."""
     rule = f"{composition.choices.get('algorithm')} has no such parameter" if owner else "no such parameter"
+    rule = f"{library} has no such argument" if library else rule
     rule += place_of(composition, key)
     parent, _, last = key.rpartition(".")
     # Files use a parameter's own name; who types may use any.
     right = composition.aliases.get(key) or nearest(last, [*known, *(() if parent else composition.aliases)])
-    way = f"did you mean {parent + '.' if parent else ''}{right}?" if right else "see --help for those that exist"
+    way = f"did you mean {parent + '.' if parent else ''}{right}?" if right else _listing(parent, known, library)
     if not parent and key not in composition.aliases:
         from training_hub.config import elsewhere  # only now: most commands have no such key
 
         way = elsewhere.answer(key, str(shown(composition, key))) or way
     return fault(key, shown(composition, key), rule, f"it belongs to {owner}" if owner else way)
+
+
+def _listing(parent: str, known: Iterable[str], library: str) -> str:
+    """How to see the names that exist."""
+    if library:
+        return f"python -m pydoc {library} lists its arguments"
+    names = sorted({*known} - {"_target_", "defaults"})
+    return (
+        f"choose from {enumerate_names(names)}"
+        if parent and 0 < len(names) <= _FEW
+        else "see --help for those that exist"
+    )

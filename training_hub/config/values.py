@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from training_hub.config.annotations import fits
@@ -28,6 +28,8 @@ def _resolution_fault(key: str, error: Exception) -> str:
         return text
     if first.startswith("Missing mandatory value"):
         return fault(key, "???", "has no value")
+    if isinstance(error, InterpolationKeyError) and (name := re.search(r"key '\.*([^']+)' not found", first)):
+        return f"{key}: refers to {name[1]}, which does not exist; correct the name"
     computed = first.startswith("TypeError raised while resolving")
     return f"{key}: cannot be computed from the settings that it refers to" if computed else f"{key}: {first}"
 
