@@ -8,11 +8,14 @@ an algorithm's own, `TorchrunParams` those of launching, the `...Node` classes t
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
+
+_Class = TypeVar("_Class", bound=BaseModel)
 
 
 def param(
@@ -34,6 +37,22 @@ def param(
     extra: dict[str, Any] = {"unit": unit, "aliases": list(aliases), "beside": list(beside), "may_change": may_change}
     extra |= {"section": section} if section else {}
     return Field(description=meaning, json_schema_extra=extra, **bounds)
+
+
+def takes(owner: type[BaseModel], *names: str, **renamed: str) -> Callable[[type[_Class]], type[_Class]]:
+    """Add parameters of `owner` to a class as they are: their types, bounds and meanings stand there alone.
+
+    renamed: name in the class -> name in `owner`.
+    """
+    fields = {own: owner.model_fields[name] for own, name in ({each: each for each in names} | renamed).items()}
+
+    def with_fields(node: type[_Class]) -> type[_Class]:
+        definitions: Any = {own: (field.annotation, field) for own, field in fields.items()}
+        return create_model(
+            node.__name__, __base__=node, __module__=node.__module__, __doc__=node.__doc__, **definitions
+        )
+
+    return with_fields
 
 
 def _as_text(value: object) -> object:
@@ -203,14 +222,13 @@ class BackendNode(Checked):
     needs_gpu: bool = param("whether the library runs on a CUDA GPU only", may_change=True)
 
 
+@takes(Params, "trust_remote_code", path="model_path")
 class ModelNode(Checked):
     """`model`: how transformers loads the model."""
 
-    path: Place = param("a folder, or an id on the hub")
     revision: Text | None = param("branch, tag or commit on the hub")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = param("type of the weights while training")
     attn_implementation: Text = param("auto, sdpa, eager, flash_attention_2, ...")
-    trust_remote_code: bool = param("run Python code that comes with the model")
 
 
 class LoggerNode(Checked):

@@ -12,7 +12,7 @@ from training_hub.errors import enumerate_names, fault
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
 from training_hub.model_files import ITEM_SIZES, Held, Size
-from training_hub.params import Checked, Text, param
+from training_hub.params import Checked, Text, param, takes
 
 Rank = Annotated[int, Field(gt=0)]
 # These change the model's own weights: the adapter alone would not fit the model that it came from.
@@ -51,21 +51,23 @@ class LoRAParams(Checked):
     )
 
 
+@takes(LoRAParams, "merge")
 class LoRANode(AdapterNode):
     """`adapter`: LoRA."""
 
-    merge: bool = param("save the model with the adapter added to its weights")
     quantization: dict[str, Any] = param("how the model's own weights are held")
 
 
+@takes(
+    LoRAParams,
+    "load_in_4bit",
+    "load_in_8bit",
+    "bnb_4bit_quant_type",
+    "bnb_4bit_compute_dtype",
+    "bnb_4bit_use_double_quant",
+)
 class QuantizationNode(Checked):
     """`adapter.quantization`: arguments of transformers.BitsAndBytesConfig."""
-
-    load_in_4bit: bool = param("hold the model's own weights in 4 bits")
-    load_in_8bit: bool = param("hold the model's own weights in 8 bits")
-    bnb_4bit_quant_type: Text = param("the 4 bits")
-    bnb_4bit_compute_dtype: Text = param("type that 4 bits are unpacked to")
-    bnb_4bit_use_double_quant: bool = param("quantise the constants of the 4-bit blocks as well")
 
 
 class LoRAAdapter(Adapter):

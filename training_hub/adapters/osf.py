@@ -14,7 +14,10 @@ from training_hub.params import Checked, Text, param
 class OSFNode(AdapterNode):
     """`adapter`: OSF."""
 
-    target_patterns: list[Text] | None = param("parts of the names of the modules that are split; null: all linear")
+    target_patterns: list[Text] | None = param(
+        "parts of the names of the modules that are split; null: on backend=trl every linear layer but the head, on "
+        "mini-trainer those that it knows for the model's architecture"
+    )
 
 
 class OSFAdapter(Adapter):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from training_hub.backends.script import ScriptBackend, holds_out
 from training_hub.errors import fault
 from training_hub.installed import signature
-from training_hub.params import BackendNode, param
+from training_hub.params import BackendNode, Params, takes
 
 _LORA = "the script cannot import it beside trl>=1.16; use algorithm=lora_sft"
 _HELD_OUT = "the script divides this loss by the number of processes once more; use another backend"
@@ -16,10 +16,9 @@ _DEAD = "the script never reads it; drop it"
 _DASHED = ("model_class", "block_size", "document_column_name", "chat_tmpl_path")
 
 
+@takes(Params, "save_total_limit")
 class InstructLabTrainingNode(BackendNode):
-    """`backend`: what the worker does beside the library's own arguments."""
-
-    save_total_limit: int | None = param("full states of the trainer to keep; null: all", may_change=True, gt=0)
+    """`backend`: what the worker does beside the library's own arguments. Its checkpoints are the trainer's states."""
 
 
 class InstructLabTrainingBackend(ScriptBackend):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import Any, ClassVar, Literal
 
 from training_hub.backends.base import RecipeBackend
 from training_hub.backends.unusable import unusable
 from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.installed import signature
 from training_hub.installed.interpreter import missing_requirements
-from training_hub.params import BackendNode, Text, param
+from training_hub.params import BackendNode, Params, param, takes
 from training_hub.workers.exact_steps.owned import DERIVED, OWNED, OWNED_BY_DPO
 
 _NAMED = ("trainer_utils.SchedulerType", "training_args.OptimizerNames")
@@ -21,21 +19,15 @@ _FLASH = {"flash_attention_2": "flash-attn", "flash_attention_3": "flash-attn-3"
 _ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention")
 
 
+@takes(Params, "effective_batch_size", "packing", "max_tokens_per_gpu", "save_final_checkpoint", "sample_prompts")
 class TRLNode(BackendNode):
     """`backend`: what the worker does beside the library's own arguments."""
 
-    effective_batch_size: int = param("rows per optimizer step, over all processes", "rows", gt=0)
-    packing: bool = param("lay the rows of a step end to end instead of padding them")
-    max_tokens_per_gpu: Annotated[int, Field(gt=0)] | Literal["auto"] = param(
-        "most tokens that one process holds at a time; auto: what suits the worker's machine", "tokens"
-    )
     eval_at_start: bool = param("measure the loss on held-out rows before training as well", may_change=True)
-    save_final_checkpoint: bool = param("save the model at the end")
     save_dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
         "type of the saved weights; auto: the one they were trained in, of a merged adapter the model's own",
         may_change=True,
     )
-    sample_prompts: list[Text] = param("prompts that the model answers before and after training")
     sample_max_new_tokens: int = param("length of an answer to a sample prompt", "tokens", may_change=True, gt=0)
 
 

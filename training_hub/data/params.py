@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from training_hub.params import Checked, Place, Text, param
+from training_hub.params import Checked, ChoiceNode, Params, Place, Text, param, takes
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function", "ipython"]
 Column = Annotated[Text, Field(min_length=1)]
@@ -50,12 +50,7 @@ class DataParams(Checked):
     )
 
 
+@takes(ChoiceNode, "accepts")
+@takes(Params, "eval_fraction", "max_seq_len", "seed", path="data_path", eval_path="eval_data_path")
 class DataNode(DataParams):
     """The whole `data` node: its own settings, and the parameters of the algorithm that reach it."""
-
-    path: Place = param("training rows")
-    eval_path: Place | None = param("held-out rows")
-    eval_fraction: float = param("share of the training rows that is held out", ge=0, lt=1)
-    accepts: list[Text] = param("formats that the algorithm learns from")
-    max_seq_len: int = param("longest row", unit="tokens", gt=1)
-    seed: int = param("choice of the rows that are held out", ge=0)

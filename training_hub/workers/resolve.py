@@ -26,9 +26,9 @@ def has_bf16(use_cpu: bool) -> bool:
     return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False))
 
 
-def max_tokens(wanted: int | str, use_cpu: bool) -> int:
-    """Tokens of a micro-batch. auto: 1024 on a processor, where more gains no speed and costs memory; 8192 on a GPU."""
-    return (1024 if use_cpu else 8192) if wanted == "auto" else int(wanted)
+def max_tokens(wanted: int | None, use_cpu: bool) -> int:
+    """Tokens of a micro-batch. null: 1024 on a processor, where more gains no speed and costs memory; 8192 on a GPU."""
+    return (1024 if use_cpu else 8192) if wanted is None else wanted
 
 
 def attention(wanted: str, use_cpu: bool) -> str:
