@@ -424,7 +424,7 @@ def lora_sft(
         is_pretraining: rows are plain documents; every token is trained
         block_size: documents are joined and cut into blocks of this length, at most max_seq_len; null:
             max_seq_len where is_pretraining=true, else one row per document, in tokens
-        document_column_name: column that holds the document where is_pretraining=true
+        document_column_name: column that holds a document's text
         lora_r: rank of the adapter
         lora_alpha: the adapter's product is scaled by lora_alpha / lora_r
         lora_dropout: share of the adapter's inputs that is dropped while training
@@ -610,7 +610,7 @@ def osft(
         is_pretraining: rows are plain documents; every token is trained
         block_size: documents are joined and cut into blocks of this length, at most max_seq_len; null:
             max_seq_len where is_pretraining=true, else one row per document, in tokens
-        document_column_name: column that holds the document where is_pretraining=true
+        document_column_name: column that holds a document's text
         unfreeze_rank_ratio: share of each matrix's singular directions that is trained, the weakest first; 0:
             none, 1: all
         target_patterns: parts of the names of the modules that are split; null: on backend=trl every linear layer
@@ -797,7 +797,7 @@ def sft(
         is_pretraining: rows are plain documents; every token is trained
         block_size: documents are joined and cut into blocks of this length, at most max_seq_len; null:
             max_seq_len where is_pretraining=true, else one row per document, in tokens
-        document_column_name: column that holds the document where is_pretraining=true
+        document_column_name: column that holds a document's text
         lora_r: rank of the adapter
         lora_alpha: the adapter's product is scaled by lora_alpha / lora_r
         lora_dropout: share of the adapter's inputs that is dropped while training

@@ -2,7 +2,6 @@
 
     HubError
     ├── ConfigError (ValueError)          the user's setting is wrong; nothing has started     exit status 2
-    │   └── MissingError                  a parameter that has no default was not given
     ├── RunFailed (RuntimeError)          a run started and failed                             exit status 1 or 2
     └── RunInterrupted                    a run stopped before its end                         exit status 75 or 130
 
@@ -45,10 +44,6 @@ class ConfigError(HubError, ValueError):
         self.faults = tuple(printable(redacted(text)) for text in faults)
         more = len(faults) - _MOST_TOLD
         super().__init__("\n".join([*self.faults[:_MOST_TOLD], *([f"... and {more:,} more"] if more > 0 else [])]))
-
-
-class MissingError(ConfigError):
-    """A parameter that has no default value was not given."""
 
 
 class RunFailed(HubError, RuntimeError):

@@ -26,7 +26,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Held:
+class MemoryFloor:
     """Bytes that one process holds at least, whatever the rows are."""
 
     weights: int
@@ -39,7 +39,7 @@ class Held:
         return self.weights + self.gradients + self.optimizer
 
     @classmethod
-    def of_all(cls, parameters: int, item_size: int, optimizer: str | None) -> Held:
+    def of_all(cls, parameters: int, item_size: int, optimizer: str | None) -> MemoryFloor:
         """Where all weights are trained. optimizer: its name; of one that is not AdamW's kind nothing is certain."""
         weights = parameters * item_size
         return cls(weights, weights, 2 * weights if optimizer in _TWO_MOMENTS else 0)

@@ -99,7 +99,9 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     scarce = (
         []
         if faults
-        else shortages(config, partial(backend.held, config, adapter), launcher.attended, not backend.cannot_resume)
+        else shortages(
+            config, partial(backend.memory_floor, config, adapter), launcher.attended, not backend.cannot_resume
+        )
     )
     faults += scarce if config.get("strict") else []
     if faults:

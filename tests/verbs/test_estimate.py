@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from training_hub import estimate
+from training_hub.backends.base import RecipeBackend
+from training_hub.backends.trl import TRLBackend
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.machine import hardware
 from training_hub.run import RunDir, TrainResult
@@ -26,7 +28,7 @@ FOUND = {
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the worker is asked; it answers with the same for every sketch."""
+    """What the worker is asked; it answers with the same for every proxy."""
     asked: list[Any] = []
 
     def answer(_module: str, request: Any, _python: Any) -> Any:
@@ -80,34 +82,34 @@ def test_rows_may_be_missing(answers: list[Any], capsys: pytest.CaptureFixture[s
     assert "\nfits: the GPU has 85.9 GB\n" in printed
 
 
-def test_a_library_that_shares_out_its_weights_is_sketched_so(answers: list[Any]) -> None:
+def test_a_library_that_shares_out_its_weights_has_such_a_memory_proxy(answers: list[Any]) -> None:
     typed = ["model_path=model", "algorithm=osft", "unfreeze_rank_ratio=0.25", "nproc_per_node=4", "gpu_memory_gib=80"]
     answer.estimate(typed)
-    sketch = answers[0][0]["sketch"]
-    assert (sketch["sharded"], sketch["processes"], sketch["trained_ratio"], sketch["gpu"]) == (4, 4, 0.25, True)
+    proxy = answers[0][0]["memory_proxy"]
+    assert (proxy["sharded"], proxy["processes"], proxy["trained_ratio"], proxy["gpu"]) == (4, 4, 0.25, True)
     assert answers[0][0]["recipe"]["_target_"] == "trl.SFTConfig"
 
 
-def test_unsloth_is_sketched_as_the_same_loop(answers: list[Any]) -> None:
+def test_unsloth_has_the_memory_proxy_of_the_same_loop(answers: list[Any]) -> None:
     answer.estimate(
         ["model_path=model", "algorithm=lora_sft", "backend=unsloth", "load_in_4bit=true", "gpu_memory_gib=80"]
     )
     asked = answers[0][0]
-    assert (asked["sketch"]["bits"], asked["recipe"]["gradient_checkpointing"]) == (4, True)
+    assert (asked["memory_proxy"]["bits"], asked["recipe"]["gradient_checkpointing"]) == (4, True)
 
 
 def test_what_does_not_fit_is_tried_otherwise(answers: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert answer.estimate([*GIVEN, "gpu_memory_gib=2"]) == 1
     assert "does not fit: the GPU has 2.1 GB\nnothing that was tried fits\n" in capsys.readouterr().out
     tried = [(each["backend"]["max_tokens_per_gpu"], each["recipe"]["gradient_checkpointing"]) for each in answers[1]]
-    assert {(512, False), (256, True), ("auto", True)} <= set(tried)
+    assert {(512, False), (256, True), (None, True)} <= set(tried)
     assert any(each["adapter"] for each in answers[1])
-    assert answers[1][-1]["sketch"]["processes"] == 8
+    assert answers[1][-1]["memory_proxy"]["processes"] == 8
 
 
 def test_the_first_change_that_fits_is_named(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     _, config = settings.configured(GIVEN)
-    monkeypatch.setattr(fit, "held", lambda sketches, _: [_memory(30 - 3 * n) for n, _ in enumerate(sketches)])
+    monkeypatch.setattr(fit, "held", lambda proxies, _: [_memory(30 - 3 * n) for n, _ in enumerate(proxies)])
     found = fit.fitting(GIVEN, (), config, 1024, HERE)
     assert found is not None
     assert (found[0], found[1].high) == ("gradient_checkpointing=true", 24)
@@ -135,14 +137,14 @@ def test_from_python_three_numbers_come_back(answers: list[Any], capsys: pytest.
     low, expected, high = estimate(training_method="lora", model_path="model", num_gpus=8, batch_size=16, lora_r=32)
     assert low < expected < high
     asked = answers[0][0]
-    assert (asked["adapter"]["peft"]["r"], asked["sketch"]["processes"]) == (32, 8)
+    assert (asked["adapter"]["peft"]["r"], asked["memory_proxy"]["processes"]) == (32, 8)
     assert asked["backend"]["effective_batch_size"] == 16
     assert capsys.readouterr().out == "fits: the GPU has 85.9 GB\n"
 
 
 def test_qlora_packs_the_weights(answers: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     estimate("qlora", model_path="model", verbose=0)
-    assert (answers[0][0]["sketch"]["bits"], capsys.readouterr().out) == (4, "")
+    assert (answers[0][0]["memory_proxy"]["bits"], capsys.readouterr().out) == (4, "")
 
 
 def test_an_unknown_method_is_an_error() -> None:
@@ -228,3 +230,11 @@ def test_a_job_is_not_timed_here(here: Path) -> None:
     typed = [*GIVEN, "data_path=rows.jsonl", "launcher=slurm", "time=true"]
     assert "launcher=" in refusal(answer.estimate, typed)
     assert not list(here.glob(".estimate*"))
+
+
+def test_a_backend_without_a_memory_proxy_is_refused(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TRLBackend, "memory_proxy", RecipeBackend.memory_proxy)
+    assert refusal(answer.estimate, GIVEN).startswith(
+        "backend=trl: its memory is not known without loading the model; "
+    )
+    assert not answers

@@ -21,7 +21,7 @@ from training_hub.workers.estimate import memory, standins, step
 from training_hub.workers.estimate.tracker import Tracker
 from training_hub.workers.exact_steps import loss
 
-SKETCH = {"processes": 1, "autocast": True, "chunked": True, "bits": 0, "sharded": 0, "gpu": False}
+PROXY = {"processes": 1, "autocast": True, "chunked": True, "bits": 0, "sharded": 0, "gpu": False}
 LORA = {
     "_target_": "training_hub.adapters.lora.LoRAAdapter", "merge": False,
     "quantization": {"load_in_4bit": False, "load_in_8bit": False},
@@ -43,13 +43,13 @@ Config = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def config(make_run: Callable[..., Any]) -> Config:
-    """The config of a run on the tiny model, with changes; sketch: how it is gone through."""
+    """The config of a run on the tiny model, with changes; proxy: how it is gone through."""
 
     numbers = itertools.count()
 
-    def make(sketch: dict[str, Any] | None = None, **changes: dict[str, Any]) -> dict[str, Any]:
+    def make(proxy: dict[str, Any] | None = None, **changes: dict[str, Any]) -> dict[str, Any]:
         read: dict[str, Any] = make_run(f"run-{next(numbers)}", **changes).read_config()
-        return read | {"sketch": SKETCH | (sketch or {})}
+        return read | {"memory_proxy": PROXY | (proxy or {})}
 
     return make
 
@@ -95,7 +95,7 @@ def test_what_a_process_holds_at_least_is_among_it(config: Config, tiny: Path) -
     asked = config(backend={"max_tokens_per_gpu": 16})
     size = size_of(str(tiny))
     assert size is not None
-    least, found = Adapter.held(asked, size), parts(asked)
+    least, found = Adapter.memory_floor(asked, size), parts(asked)
     assert found["optimizer"] == pytest.approx(least.optimizer, rel=0.01)  # and a count of steps for each weight
     assert least.weights <= found["weights"] < 1.01 * least.weights  # and the positions' frequencies
     assert found["gradients"] == least.gradients
@@ -129,8 +129,8 @@ def test_checkpointing_and_fewer_tokens_take_less(config: Config) -> None:
 
 
 def test_processes_share_out_rows_and_what_fsdp_shares(config: Config) -> None:
-    sketch = {"autocast": False, "chunked": False, "gpu": True, "item_size": 4, "trained_ratio": None}
-    one, four = (parts(config(sketch | {"sharded": count, "processes": count})) for count in (1, 4))
+    proxy = {"autocast": False, "chunked": False, "gpu": True, "item_size": 4, "trained_ratio": None}
+    one, four = (parts(config(proxy | {"sharded": count, "processes": count})) for count in (1, 4))
     for kind in ("weights", "gradients", "optimizer"):
         assert four[kind] == pytest.approx(one[kind] / 4, abs=1)
     assert four["activations"] < one["activations"]
@@ -144,8 +144,8 @@ def test_a_copy_of_the_gradients_travels_between_processes(config: Config) -> No
 
 
 def test_part_of_the_directions_is_held_and_trained(config: Config) -> None:
-    sketch = {"autocast": False, "chunked": False, "gpu": True, "item_size": 4, "sharded": 1}
-    whole, split = (parts(config(sketch | {"trained_ratio": ratio})) for ratio in (None, 0.25))
+    proxy = {"autocast": False, "chunked": False, "gpu": True, "item_size": 4, "sharded": 1}
+    whole, split = (parts(config(proxy | {"trained_ratio": ratio})) for ratio in (None, 0.25))
     assert split["weights"] > whole["weights"]
     assert split["gradients"] < 0.5 * whole["gradients"]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from training_hub.model_files import ITEM_SIZES, Held, Size
+from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size
 from training_hub.params import Checked, Text, param
 
 # Arguments of every config class of PEFT that the worker sets itself; "" where there is no parameter for it.
@@ -56,7 +56,7 @@ class Adapter:
         return []
 
     @classmethod
-    def held(cls, config: Mapping[str, Any], size: Size) -> Held:
+    def memory_floor(cls, config: Mapping[str, Any], size: Size) -> MemoryFloor:
         """What one process holds at least: here all weights with their gradients and moments; auto is float32."""
         item_size = ITEM_SIZES.get(config["model"]["dtype"], 4)
-        return Held.of_all(size.parameters, item_size, config["recipe"].get("optim"))
+        return MemoryFloor.of_all(size.parameters, item_size, config["recipe"].get("optim"))

@@ -11,7 +11,7 @@ from training_hub.adapters.base import OWNED, Adapter, AdapterNode
 from training_hub.errors import enumerate_names, fault
 from training_hub.installed.interpreter import missing_requirements
 from training_hub.machine import hardware
-from training_hub.model_files import ITEM_SIZES, Held, Size
+from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size
 from training_hub.params import Checked, Text, param, takes
 
 Rank = Annotated[int, Field(gt=0)]
@@ -84,13 +84,13 @@ class LoRAAdapter(Adapter):
         return [*_initialisation(node, python), *_quantization(node, python)]
 
     @classmethod
-    def held(cls, config: Mapping[str, Any], size: Size) -> Held:
+    def memory_floor(cls, config: Mapping[str, Any], size: Size) -> MemoryFloor:
         """The weights in the least type that they may be held in; the adapter is left out."""
         bits = config["adapter"]["quantization"]
         if bits["load_in_4bit"] or bits["load_in_8bit"]:
-            return Held(size.parameters // 2 if bits["load_in_4bit"] else size.parameters)
+            return MemoryFloor(size.parameters // 2 if bits["load_in_4bit"] else size.parameters)
         least = 2 if size.stored < 3 * size.parameters else 4  # auto: the type of the files, or float32
-        return Held(ITEM_SIZES.get(config["model"]["dtype"], least) * size.parameters)
+        return MemoryFloor(ITEM_SIZES.get(config["model"]["dtype"], least) * size.parameters)
 
 
 def _initialisation(node: Mapping[str, Any], python: str | None) -> Iterator[str]:

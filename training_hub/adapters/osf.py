@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from training_hub.adapters.base import OWNED, Adapter, AdapterNode
 from training_hub.errors import fault
-from training_hub.model_files import Held, Size
+from training_hub.model_files import MemoryFloor, Size
 from training_hub.params import Checked, Text, param
 
 
@@ -52,6 +52,6 @@ class OSFAdapter(Adapter):
         return faults
 
     @classmethod
-    def held(cls, config: Mapping[str, Any], size: Size) -> Held:
+    def memory_floor(cls, config: Mapping[str, Any], size: Size) -> MemoryFloor:
         """The weights in float32; their parts, which are kept beside them, take more."""
-        return Held(4 * size.parameters)
+        return MemoryFloor(4 * size.parameters)

@@ -6,9 +6,11 @@ from typing import ClassVar
 
 from training_hub.algorithms.base import RecipeAlgorithm
 from training_hub.algorithms.function import as_function
-from training_hub.params import Params, Text, param
+from training_hub.data.params import DataParams
+from training_hub.params import Params, param, takes
 
 
+@takes(DataParams, document_column_name="document_column")
 class SFTParams(Params):
     """What sft has beside the parameters of every algorithm."""
 
@@ -20,7 +22,6 @@ class SFTParams(Params):
         "tokens",
         gt=1,
     )
-    document_column_name: Text = param("column that holds the document where is_pretraining=true")
 
 
 class SFTAlgorithm(RecipeAlgorithm):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from training_hub.adapters.base import Adapter
 from training_hub.installed.interpreter import look_at, running
-from training_hub.model_files import Held, Size
+from training_hub.model_files import MemoryFloor, Size
 from training_hub.params import BackendNode
 from training_hub.run import TrainResult
 
@@ -77,15 +77,15 @@ class RecipeBackend(Backend):
         return []
 
     @classmethod
-    def held(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> Held:
+    def memory_floor(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> MemoryFloor:
         """What one process holds at least, whatever the rows are: all of it, as nothing is shared among processes."""
-        return adapter.held(config, size)
+        return adapter.memory_floor(config, size)
 
     @classmethod
-    def sketch(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The config of a run on TRL whose steps hold what this library's hold, and a node `sketch`.
+    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The config of a run on TRL whose steps hold what this library's hold, with a node `memory_proxy`.
 
-        It has
+        None where no such run is known: then `estimate` refuses. The node has
 
         processes   among which a step is dealt out
         autocast    whether products are in bfloat16 beside weights of another type, on a GPU
@@ -94,7 +94,7 @@ class RecipeBackend(Backend):
         sharded     among how many processes weights, gradients and moments are shared out; 0: each has all
         item_size   bytes of each such number; trained_ratio: share of a matrix's directions, None: all weights
         """
-        raise NotImplementedError
+        return None
 
     @classmethod
     def refused_callback(cls, target: str) -> str | None:

@@ -10,7 +10,7 @@ from training_hub.adapters.base import Adapter
 from training_hub.backends.base import RecipeBackend
 from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.installed.interpreter import missing_requirements
-from training_hub.model_files import ITEM_SIZES, Held, Size
+from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size
 from training_hub.run import RunDir
 
 
@@ -68,12 +68,12 @@ class ScriptBackend(RecipeBackend):
         return int(config["launcher"]["world_size"])
 
     @classmethod
-    def sketch(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
         """Layers in bfloat16, each computed again for its gradients, one after the other; whole logits."""
         recipe, node = config["recipe"], config["launcher"]
         tokens = recipe.get("max_tokens_per_gpu") or recipe.get("max_batch_len")
         step = {"packing": True, "max_tokens_per_gpu": tokens, "effective_batch_size": cls.rows_of_step(config)}
-        sketch = {
+        proxy = {
             "processes": node["world_size"], "sharded": cls.shards(config), "bits": 0,
             "autocast": False, "chunked": False,
             "item_size": ITEM_SIZES.get(str(recipe.get("train_dtype", "float32")), 4),
@@ -86,7 +86,7 @@ class ScriptBackend(RecipeBackend):
             "recipe": {**on_trl, "optim": "adamw_torch"},
             "backend": {**config["backend"], **step},
             "adapter": {},
-            "sketch": sketch,
+            "memory_proxy": proxy,
         }
 
     @classmethod
@@ -96,13 +96,13 @@ class ScriptBackend(RecipeBackend):
         return int(recipe.get("batch_size") or recipe["effective_batch_size"])
 
     @classmethod
-    def held(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> Held:
+    def memory_floor(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> MemoryFloor:
         """A share of all weights with gradients and moments; where only parts of them are trained, of the weights."""
         parameters = size.parameters // cls.shards(config)
         item_size = ITEM_SIZES.get(str(config["recipe"].get("train_dtype", "float32")), 4)
         if config["recipe"].get("osft"):
-            return Held(parameters * item_size)
-        return Held.of_all(parameters, item_size, "adamw_torch")
+            return MemoryFloor(parameters * item_size)
+        return MemoryFloor.of_all(parameters, item_size, "adamw_torch")
 
     @classmethod
     def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:

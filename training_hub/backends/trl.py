@@ -73,14 +73,14 @@ class TRLBackend(RecipeBackend):
         return [*faults, *_without_effect(config)]
 
     @classmethod
-    def sketch(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
         """The run itself."""
         bits = config["adapter"].get("quantization") or {}
         found = 4 if bits.get("load_in_4bit") else 8 if bits.get("load_in_8bit") else 0
         asked = config["recipe"].get("bf16", "auto")
         processes = config["launcher"]["world_size"]
         whole = {"processes": processes, "autocast": asked is not False, "chunked": True, "bits": found, "sharded": 0}
-        return {**config, "sketch": whole}
+        return {**config, "memory_proxy": whole}
 
     @classmethod
     def _members(cls, config: Mapping[str, Any], enumeration: str) -> list[str]:

@@ -35,11 +35,11 @@ class UnslothBackend(TRLBackend):
         return cls.owned
 
     @classmethod
-    def sketch(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
         """The same loop without unsloth's kernels, which need less."""
         checkpointing = bool(config["backend"]["load"]["use_gradient_checkpointing"])
         recipe = {**config["recipe"], "_target_": "trl.SFTConfig", "gradient_checkpointing": checkpointing}
-        return super().sketch({**config, "recipe": recipe})
+        return super().memory_proxy({**config, "recipe": recipe})
 
     @classmethod
     def check(cls, config: Mapping[str, Any]) -> list[str]:

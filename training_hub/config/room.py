@@ -9,23 +9,26 @@ from typing import Any
 
 from training_hub.errors import fault
 from training_hub.machine import hardware
-from training_hub.model_files import ITEM_SIZES, Held, Size, size_of, stored_bytes
+from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size, size_of, stored_bytes
 from training_hub.run import RunDir
 
 _LOG_GB = 0.001  # a little, for what a run writes besides checkpoints
 _NEEDS = {"model", "recipe", "launcher", "backend", "adapter", "output_dir"}
 
 
-def shortages(config: Mapping[str, Any], held: Callable[[Size], Held], attended: bool, keeps_state: bool) -> list[str]:
+def shortages(
+    config: Mapping[str, Any], memory_floor: Callable[[Size], MemoryFloor], attended: bool, keeps_state: bool
+) -> list[str]:
     """What there is too little of, one line each.
 
-    held: what one process holds of a model of some size. attended: whether the processes run on this machine.
-    keeps_state: whether checkpoints hold the optimizer as well. Nothing is said of a model whose files are not here.
+    memory_floor: the least that one process holds of a model of some size. attended: whether the processes run on this
+    machine. keeps_state: whether checkpoints hold the optimizer as well. Nothing is said of a model whose files are not
+    here.
     """
     size = size_of(str(config["model"]["path"])) if config.keys() >= _NEEDS else None
     if size is None:
         return []
-    least = held(size)
+    least = memory_floor(size)
     return [*(_memory(config, least) if attended else []), *_disk(config, size, least, keeps_state)]
 
 
@@ -51,7 +54,7 @@ def memory_of(config: Mapping[str, Any]) -> tuple[float, str]:
     return hardware.memory_gb() / processes, f"this machine{share}"
 
 
-def _memory(config: Mapping[str, Any], least: Held) -> list[str]:
+def _memory(config: Mapping[str, Any], least: MemoryFloor) -> list[str]:
     has_gb, what = memory_of(config)
     if least.total / 1e9 <= has_gb:
         return []
@@ -60,7 +63,7 @@ def _memory(config: Mapping[str, Any], least: Held) -> list[str]:
     return [fault("model_path", config["model"]["path"], rule, "python -m training_hub estimate says what would fit")]
 
 
-def _disk(config: Mapping[str, Any], size: Size, least: Held, keeps_state: bool) -> list[str]:
+def _disk(config: Mapping[str, Any], size: Size, least: MemoryFloor, keeps_state: bool) -> list[str]:
     """The most that lies there at a time, less what a run that goes on has written already."""
     folder = Path(str(config["output_dir"]))
     each = _trained(config, size, least) + (least.optimizer if keeps_state else 0)
@@ -91,7 +94,7 @@ def kept(config: Mapping[str, Any]) -> int:
     return int(min(most, sum(saves)))
 
 
-def _trained(config: Mapping[str, Any], size: Size, least: Held) -> int:
+def _trained(config: Mapping[str, Any], size: Size, least: MemoryFloor) -> int:
     """Bytes of the trained weights in a checkpoint: they are as large as their gradients, before these are shared."""
     whole = size.parameters * ITEM_SIZES.get(config["model"]["dtype"], 4)
     return whole if least.gradients else 0
@@ -104,7 +107,7 @@ def _saves_model(config: Mapping[str, Any]) -> bool:
     return bool(config.get("save_final_checkpoint", True)) and not alone
 
 
-def _final(config: Mapping[str, Any], size: Size, least: Held) -> int:
+def _final(config: Mapping[str, Any], size: Size, least: MemoryFloor) -> int:
     """Bytes of the final model."""
     wanted = str(config["backend"].get("save_dtype", "auto"))
     trained = _trained(config, size, least)

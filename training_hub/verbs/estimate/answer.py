@@ -7,7 +7,7 @@ from typing import Any
 
 from training_hub.terminal import say
 from training_hub.verbs.estimate import fit, settings, trial
-from training_hub.verbs.estimate.memory import Memory, Place, held, place_of, sketch_of
+from training_hub.verbs.estimate.memory import Memory, Place, held, place_of, proxy_of
 
 KINDS = ("weights", "gradients", "optimizer", "activations", "logits", "workspace", "process")
 _MEANINGS = {
@@ -25,7 +25,7 @@ def estimate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
         return 0
     composition, config = settings.configured(typed, folders)
     place = place_of(config, asked.gpu_memory_gib)
-    [memory] = held([sketch_of(composition, config, place)], config["backend"]["python"])
+    [memory] = held([proxy_of(composition, config, place)], config["backend"]["python"])
     choices = composition.choices
     say("\n".join(lines(f"{choices['algorithm']} on {choices['backend']}", config, memory, place)))
     if place.has_gb is None or memory.high <= place.has_gb:

@@ -8,7 +8,7 @@ from typing import Any
 from training_hub import catalogue
 from training_hub.config import twice
 from training_hub.errors import ConfigError
-from training_hub.verbs.estimate.memory import Memory, Place, held, sketch_of
+from training_hub.verbs.estimate.memory import Memory, Place, held, proxy_of
 from training_hub.verbs.estimate.settings import configured
 
 
@@ -16,17 +16,17 @@ def fitting(
     overrides: Sequence[str], folders: Sequence[str], config: Mapping[str, Any], tokens: int, place: Place
 ) -> tuple[str, Memory] | None:
     """The first change, as it is typed, that makes the run fit for certain, and what it then holds; None: none does."""
-    changes, sketches = [], []
+    changes, proxies = [], []
     for change in candidates(config, tokens, place):
         try:
             composition, changed = configured(twice.changed(overrides, change, catalogue.names()), folders)
         except ConfigError:  # not with this algorithm or backend
             continue
         changes.append(" ".join(change))
-        sketches.append(sketch_of(composition, changed, place))
-    if not sketches or place.has_gb is None:
+        proxies.append(proxy_of(composition, changed, place))
+    if not proxies or place.has_gb is None:
         return None
-    found = zip(changes, held(sketches, config["backend"]["python"]), strict=True)
+    found = zip(changes, held(proxies, config["backend"]["python"]), strict=True)
     return next(((change, memory) for change, memory in found if memory.high <= place.has_gb), None)
 
 

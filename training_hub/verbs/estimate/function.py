@@ -10,7 +10,7 @@ from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, fault, suggestion
 from training_hub.terminal import say
 from training_hub.verbs.estimate import answer, settings
-from training_hub.verbs.estimate.memory import held, place_of, sketch_of
+from training_hub.verbs.estimate.memory import held, place_of, proxy_of
 
 # Method -> what it is here. Every algorithm is one too.
 METHODS: dict[str, dict[str, Any]] = {
@@ -55,7 +55,7 @@ def estimate(
     given = known[training_method] | {name: value for name, value in named.items() if value is not None}
     composition, config = settings.configured(override_texts(given, GROUPS))
     place = place_of(config, gpu_memory / 2**30)
-    [memory] = held([sketch_of(composition, config, place)], config["backend"]["python"])
+    [memory] = held([proxy_of(composition, config, place)], config["backend"]["python"])
     if verbose:
         text = list(answer.lines(f"{training_method} on {composition.choices['backend']}", config, memory, place))
         say("\n".join(text if verbose > 1 else text[-1:]))

@@ -10,6 +10,7 @@ from training_hub import catalogue
 from training_hub.ask import answer
 from training_hub.config.compose import Composition
 from training_hub.config.room import memory_of
+from training_hub.errors import ConfigError, fault
 from training_hub.machine import hardware
 
 _WORKER = "training_hub.workers.estimate.__main__"
@@ -63,16 +64,20 @@ def place_of(config: Mapping[str, Any], gpu_memory_gib: float | None) -> Place:
     return Place(True, None, "") if config["backend"]["needs_gpu"] else Place(False, has_gb, name)
 
 
-def sketch_of(composition: Composition, config: dict[str, Any], place: Place) -> dict[str, Any]:
+def proxy_of(composition: Composition, config: dict[str, Any], place: Place) -> dict[str, Any]:
     """What the worker is asked to go through."""
-    found: dict[str, Any] = catalogue.backend_of(composition).sketch(config)
-    return found | {"sketch": found["sketch"] | {"gpu": place.gpu}}
+    backend = composition.choices["backend"]
+    found: dict[str, Any] | None = catalogue.backend_of(composition).memory_proxy(config)
+    if found is None:
+        way = "watch the first steps of a run"
+        raise ConfigError(fault("backend", backend, "its memory is not known without loading the model", way))
+    return found | {"memory_proxy": found["memory_proxy"] | {"gpu": place.gpu}}
 
 
-def held(sketches: Sequence[dict[str, Any]], python: str | None) -> list[Memory]:
+def held(proxies: Sequence[dict[str, Any]], python: str | None) -> list[Memory]:
     """The memory of each; ConfigError where a model or its rows do not fit."""
-    found = answer(_WORKER, sketches, python)
-    return [_memory(each, sketch["sketch"]["gpu"]) for each, sketch in zip(found, sketches, strict=True)]
+    found = answer(_WORKER, proxies, python)
+    return [_memory(each, proxy["memory_proxy"]["gpu"]) for each, proxy in zip(found, proxies, strict=True)]
 
 
 def _memory(found: Mapping[str, Any], gpu: bool) -> Memory:

@@ -16,17 +16,17 @@ _LAYER = re.compile(r"\.\d+\.")
 
 
 def held(config: dict[str, Any]) -> dict[str, Any]:
-    """Bytes by kind, and what was gone through. config: a sketch of a backend's, see `RecipeBackend.sketch`."""
-    sketch = config["sketch"]
-    traced = trace(config, sketch)
+    """Bytes by kind, and what was gone through. config: a backend's memory proxy, see `RecipeBackend.memory_proxy`."""
+    proxy = config["memory_proxy"]
+    traced = trace(config, proxy)
     parts = dict(traced.parts)
-    if sketch["sharded"]:
-        parts |= sharded(traced.model, sketch, parts["workspace"])
-    elif sketch["processes"] > 1:  # DistributedDataParallel has a copy of them in its buckets
+    if proxy["sharded"]:
+        parts |= sharded(traced.model, proxy, parts["workspace"])
+    elif proxy["processes"] > 1:  # DistributedDataParallel has a copy of them in its buckets
         parts["workspace"] += sum(each.nbytes for each in traced.model.parameters() if each.requires_grad)
-    if sketch["bits"]:
-        parts["weights"] -= packed(traced.model, sketch["bits"])
-    if not sketch["gpu"]:
+    if proxy["bits"]:
+        parts["weights"] -= packed(traced.model, proxy["bits"])
+    if not proxy["gpu"]:
         parts["process"] = resident()
     return {
         "parts": parts,
@@ -42,7 +42,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def sharded(model: torch.nn.Module, sketch: dict[str, Any], workspace: int) -> dict[str, int]:
+def sharded(model: torch.nn.Module, proxy: dict[str, Any], workspace: int) -> dict[str, int]:
     """Weights, gradients and moments of one process, shared out by FSDP.
 
     Beside its share it has in bfloat16 what it works on: a layer, the next one, and what is no layer; and the gradients
@@ -54,8 +54,8 @@ def sharded(model: torch.nn.Module, sketch: dict[str, Any], workspace: int) -> d
         if found := _LAYER.search(name):
             layers[name[: found.end()]] = layers.get(name[: found.end()], 0) + size
     layer, rest = max(layers.values(), default=0), sum(sizes.values()) - sum(layers.values())
-    all_held, all_trained = _split(model, sketch["trained_ratio"])
-    share, moments = sketch["item_size"] / sketch["sharded"], 2
+    all_held, all_trained = _split(model, proxy["trained_ratio"])
+    share, moments = proxy["item_size"] / proxy["sharded"], 2
     return {
         "weights": int(all_held * share),
         "gradients": int(all_trained * share),

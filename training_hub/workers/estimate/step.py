@@ -39,23 +39,23 @@ class Traced(NamedTuple):
     tokens: int
 
 
-def trace(config: dict[str, Any], sketch: dict[str, Any]) -> Traced:
-    """Two steps of a run on TRL. sketch: see `RecipeBackend.sketch`."""
+def trace(config: dict[str, Any], proxy: dict[str, Any]) -> Traced:
+    """Two steps of a run on TRL. proxy: see `RecipeBackend.memory_proxy`."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    resolved = {"use_cpu": True, "bf16": sketch["autocast"]} if sketch["gpu"] else resolve.resolve(config["recipe"])
-    max_tokens = resolve.max_tokens(config["backend"]["max_tokens_per_gpu"], not sketch["gpu"])
+    resolved = {"use_cpu": True, "bf16": proxy["autocast"]} if proxy["gpu"] else resolve.resolve(config["recipe"])
+    max_tokens = resolve.max_tokens(config["backend"]["max_tokens_per_gpu"], not proxy["gpu"])
     if Path(config["model"]["path"]).expanduser().is_dir():
         weights.check_files(config["model"], values=False)
     known = AutoConfig.from_pretrained(config["model"]["path"], **where(config["model"]))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        chosen, tokens = rows.heaviest(config, sketch["processes"], max_tokens, folder)
+        chosen, tokens = rows.heaviest(config, proxy["processes"], max_tokens, folder)
         sides = chosen.sides if isinstance(chosen, PreferenceRows) else chosen
         tracker = Tracker(known.get_text_config().vocab_size, float(sides.trained.sum() / sides.lengths.sum()))
         shape = {"effective_batch_size": len(chosen), "max_tokens_per_gpu": max_tokens}
         whole = config | {"backend": config["backend"] | shape}
-        with standins.put_in(sketch["gpu"], sketch["chunked"]):
+        with standins.put_in(proxy["gpu"], proxy["chunked"]):
             model = _trained(whole, resolved, Prepared(chosen, None, {}), RunDir(folder / "run"), tracker)
     return Traced({kind: tracker.peak[kind] for kind in KINDS}, model, tokens)
 
