@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
-    "Algorithm": "training_hub.algorithms.base",
+    "Algorithm": "training_hub.interfaces.algorithm",
     "AlgorithmRegistry": "training_hub.registry",
-    "Backend": "training_hub.backends.base",
+    "Backend": "training_hub.interfaces.backend",
     "ConfigError": "training_hub.errors",
     "DPOAlgorithm": "training_hub.algorithms.dpo",
     "EarlyStopping": "training_hub.callbacks",
@@ -85,16 +85,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     __version__: str
-    from training_hub.algorithms.base import Algorithm
     from training_hub.algorithms.dpo import DPOAlgorithm, dpo
     from training_hub.algorithms.lora_sft import LoRASFTAlgorithm, lora_sft
     from training_hub.algorithms.osft import OSFTAlgorithm, osft
     from training_hub.algorithms.sft import SFTAlgorithm, sft
-    from training_hub.backends.base import Backend
     from training_hub.backends.instructlab_training import InstructLabTrainingSFTBackend
     from training_hub.backends.mini_trainer import MiniTrainerOSFTBackend
     from training_hub.callbacks import EarlyStopping, TrainingHubCallback, TrainingHubContext, TrainingHubControl
     from training_hub.errors import ConfigError, RunFailed, RunInterrupted
+    from training_hub.interfaces.algorithm import Algorithm
+    from training_hub.interfaces.backend import Backend
     from training_hub.registry import AlgorithmRegistry, create_algorithm
     from training_hub.results.plot import plot_loss
     from training_hub.run import RunDir, TrainResult

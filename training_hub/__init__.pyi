@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
 
-from training_hub.algorithms.base import Algorithm as Algorithm
 from training_hub.algorithms.dpo import DPOAlgorithm as DPOAlgorithm
 from training_hub.algorithms.lora_sft import LoRASFTAlgorithm as LoRASFTAlgorithm
 from training_hub.algorithms.osft import OSFTAlgorithm as OSFTAlgorithm
 from training_hub.algorithms.sft import SFTAlgorithm as SFTAlgorithm
-from training_hub.backends.base import Backend as Backend
 from training_hub.backends.instructlab_training import InstructLabTrainingSFTBackend as InstructLabTrainingSFTBackend
 from training_hub.backends.mini_trainer import MiniTrainerOSFTBackend as MiniTrainerOSFTBackend
 from training_hub.callbacks import EarlyStopping as EarlyStopping
@@ -19,6 +17,8 @@ from training_hub.callbacks import TrainingHubControl as TrainingHubControl
 from training_hub.errors import ConfigError as ConfigError
 from training_hub.errors import RunFailed as RunFailed
 from training_hub.errors import RunInterrupted as RunInterrupted
+from training_hub.interfaces.algorithm import Algorithm as Algorithm
+from training_hub.interfaces.backend import Backend as Backend
 from training_hub.registry import AlgorithmRegistry as AlgorithmRegistry
 from training_hub.registry import create_algorithm as create_algorithm
 from training_hub.results.plot import plot_loss as plot_loss

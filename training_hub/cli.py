@@ -316,11 +316,11 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
 
 def _train(overrides: list[str], folders: list[str], sweep: bool | None = False) -> int:
     _refuse_late_verb(overrides)
-    from training_hub import catalogue, provenance, train
+    from training_hub import catalogue, provenance, registered, train
 
     composition = train.composed(overrides, folders, sweep=sweep)
     if catalogue.is_python_made(composition):
-        print(train.run_python_made(composition))
+        print(registered.run(composition))
         return 0
     train.run(train.plan(composition), provenance.command_line())
     return 0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from training_hub.config import choices, groups
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 from training_hub.installed.locate import ALGORITHM, BACKEND, find_class
-
-if TYPE_CHECKING:
-    from training_hub.algorithms.base import Algorithm
-    from training_hub.backends.base import Backend
+from training_hub.interfaces.algorithm import Algorithm
+from training_hub.interfaces.backend import Backend
 
 
 class AlgorithmRegistry:

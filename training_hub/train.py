@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from omegaconf import OmegaConf
-
 from training_hub import catalogue, checkpoints, provenance, resume, weights_check
 from training_hub.catalogue import composed as composed
 from training_hub.config import hooks
@@ -28,13 +26,12 @@ from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import gpu_switches, preflight, sound_checks
 from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
-from training_hub.config.values import plain, selected
-from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault, suggestion
+from training_hub.config.values import selected
+from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault
 from training_hub.installed import trust
 from training_hub.machine import hardware
 from training_hub.machine.processes import how_it_ended
-from training_hub.params import Params, aliases, resume_mode
-from training_hub.registry import create_algorithm
+from training_hub.params import resume_mode
 from training_hub.results import torchrun_log
 from training_hub.results.progress import Progress
 from training_hub.results.summary import summarise
@@ -214,26 +211,6 @@ def from_python(algorithm: str, backend: str, given: Mapping[str, Any]) -> Train
     """What the Python functions do: the same path as the command line's."""
     texts = [f"algorithm={algorithm}", f"backend={backend}", *override_texts(given, GROUPS)]
     return run(plan(composed(texts, typed_in="Python")), ["python", *texts])
-
-
-def run_python_made(composition: Composition) -> Any:
-    """Train with an algorithm or a backend that Python code registered: what it returns. Runs in this process."""
-    algorithm = create_algorithm(composition.choices["algorithm"], composition.choices["backend"])
-    required, optional = algorithm.get_required_params(), algorithm.get_optional_params()
-    declared = {**required, **optional}
-    other = {own: alias for alias, own in aliases(Params).items()}
-    with composition.resolving() as cfg:
-        typed = {key: plain(OmegaConf.select(cfg, key)) for key in composition.typed.values}
-    given = {other[key] if other.get(key) in declared else key: value for key, value in typed.items()}
-    faults = [
-        fault(key, value, "no such parameter", suggestion(key, declared))
-        for key, value in given.items()
-        if key not in declared
-    ]
-    faults += [f"{key}: required parameter is missing; add {key}=..." for key in required if key not in given]
-    if faults:
-        raise ConfigError(*faults)
-    return algorithm.train(**given)
 
 
 def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launcher]) -> RunSpec:

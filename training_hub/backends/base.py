@@ -1,29 +1,17 @@
-"""What a backend is to Python: `Backend`, open to anyone, and `RecipeBackend`, a library behind `conf/backend/`."""
+"""Backends that train by a recipe."""
 
 from __future__ import annotations
 
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from training_hub.adapters.base import Adapter
 from training_hub.installed.interpreter import look_at, running
+from training_hub.interfaces.backend import Backend
 from training_hub.model_files import MemoryFloor, Size
 from training_hub.params import BackendNode
 from training_hub.run import TrainResult
-
-
-class Backend(ABC):
-    """Carries a training out. Register a subclass with AlgorithmRegistry.register_backend."""
-
-    @abstractmethod
-    def execute_training(self, algorithm_params: dict[str, Any]) -> Any:
-        """Train with these parameters, given under the names that the user knows them by."""
-
-    def context(self, algorithm: str) -> dict[str, Any]:
-        """What a built-in algorithm adds to the user's parameters for this backend: by default nothing."""
-        return {}
 
 
 class RecipeBackend(Backend):

@@ -14,8 +14,8 @@ from typing import Any
 from training_hub.errors import ConfigError, fault
 from training_hub.installed import trust
 
-ALGORITHM = "training_hub.algorithms.base.Algorithm"
-BACKEND = "training_hub.backends.base.Backend"
+ALGORITHM = "training_hub.interfaces.algorithm.Algorithm"
+BACKEND = "training_hub.interfaces.backend.Backend"
 LAUNCHER = "training_hub.launchers.base.Launcher"
 ADAPTER = "training_hub.adapters.base.Adapter"
 LOGGER = "training_hub.loggers.base.Logger"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from training_hub.errors import RunFailed, fault
 from training_hub.workers import finite
 from training_hub.workers.rise import much_higher
-
-if TYPE_CHECKING:
-    from training_hub.workers.exact_steps.steps import Steps
 
 _MUCH = 1.0  # nats
 
@@ -31,7 +28,20 @@ class Seen(NamedTuple):
     nats_at_first: torch.Tensor
 
 
-def check(trainer: Steps) -> list[str]:
+class Trainer(Protocol):
+    """What is asked of the trainer; see `Steps`."""
+
+    state: Any
+    accelerator: Any
+    model: Any
+    args: Any
+    trained_last: tuple[dict[str, Any], torch.Tensor] | None
+
+    def look_again(self, micro_batch: dict[str, Any]) -> Seen:
+        """What the model as it is now makes of a micro-batch that it was trained on."""
+
+
+def check(trainer: Trainer) -> list[str]:
     """Look once more at the last micro-batch that was trained; called on all ranks. Returns warnings.
 
     RunFailed where the update has ruined the model: a weight or the loss is not finite, or the loss is no better than
@@ -72,5 +82,5 @@ def _risen(before: float, after: float) -> list[str]:
     return [f"the last update raised the loss of the rows it was made of from {before:.4g} to {after:.4g}; lower lr"]
 
 
-def _vocabulary(trainer: Steps) -> int:
+def _vocabulary(trainer: Trainer) -> int:
     return int(trainer.model.config.get_text_config().vocab_size)
