@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from training_hub.errors import ConfigError
-from training_hub.run import METRIC_KEYS, RunDir, TrainResult, write_atomically
+from training_hub.metrics import CORE
+from training_hub.run import RunDir, TrainResult, write_atomically
 
 # Characters that end a line for str.splitlines but not for JSON, and some that are not ASCII.
 AWKWARD = "one\u2028two\u2029three\x85four\x1cfive\nsix\r\nseven ünï 🐈"
@@ -102,14 +104,32 @@ def test_the_manifest_is_added_to(run: RunDir) -> None:
 def test_a_row_of_metrics_has_every_key(run: RunDir) -> None:
     run.append_metrics(step=1, loss=2.5)
     [row] = run.read_metrics()
-    assert list(row) == list(METRIC_KEYS)
+    assert list(row) == list(CORE)
     assert {key: value for key, value in row.items() if value is not None} == {"step": 1, "loss": 2.5}
 
 
-def test_an_unknown_metric_is_an_error_and_writes_nothing(run: RunDir) -> None:
-    with pytest.raises(KeyError, match="perplexity"):
-        run.append_metrics(step=1, perplexity=9.0)
+def test_a_further_metric_stands_in_the_rows_that_have_it(run: RunDir) -> None:
+    run.append_metrics(step=1, loss=2.5)
+    run.append_metrics(step=2, loss=2.0, **{"my/score": 0.5})
+    run.append_metrics(step=3, loss=1.5)
+    assert [row.get("my/score") for row in run.read_metrics()] == [None, 0.5, None]
+    assert list(run.read_metrics()[1]) == [*CORE, "my/score"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("my score", 1.0), ("my/score", math.nan), ("Loss", 1.0), ("a" * 101, 1)])
+def test_a_bad_metric_is_an_error_and_writes_nothing(run: RunDir, name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name}={value}"):
+        run.append_metrics(**{"step": 1, name: value})
     assert run.read_metrics() == []
+
+
+@pytest.mark.parametrize("further", ['"my/score": "high"', '"my score": 1', '"my/score": [1]', '"\\u001b[2J": 1'])
+def test_a_foreign_row_of_metrics_is_left_out_and_told_in_one_line(run: RunDir, further: str) -> None:
+    run.append_metrics(step=1, **{"my/score": 0.5})
+    with run.metrics.open("a") as file:
+        file.write(f'{{"step": 2, {further}}}\n')
+    assert [row["step"] for row in run.read_metrics()] == [1]
+    assert run.left_out() == [f"{run.metrics}: line 2 cannot be read and is left out"]
 
 
 def test_a_torn_last_line_of_metrics_is_left_out(run: RunDir) -> None:

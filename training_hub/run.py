@@ -23,25 +23,10 @@ from typing import Any
 
 import yaml
 
-from training_hub import stored
+from training_hub import metrics, stored
 from training_hub.seal import NAME as SEAL
 from training_hub.seal import is_sealed, seal
 from training_hub.terminal import readable
-
-METRIC_KEYS = (
-    "step",  # optimizer steps done
-    "epoch",  # epochs done, fractional
-    "loss",  # mean over the trained tokens of the steps since the previous row, nats
-    "eval_loss",  # mean over the trained tokens of the held-out rows, nats
-    "lr",
-    "grad_norm",  # before clipping
-    "tokens",  # tokens processed so far, all ranks, padding not counted
-    "trained_tokens",  # of these, the ones that carry loss
-    "samples",  # rows processed so far, all ranks
-    "tokens_per_second",  # since the previous row
-    "seconds",  # since training began
-)
-
 
 _OF_ITS_END = ("ended", "exit_status")  # entries of a manifest
 _STATUSES = ("created", "pending", "running", "completed", "failed", "interrupted")
@@ -50,7 +35,7 @@ _ENDS = frozenset(("completed", "failed", "interrupted"))
 _JOB = re.compile(r"\d+(_\d+)?")
 
 # What is read back is held against these: see `stored`.
-METRICS_ROW = {key + "!" * (key == "step"): stored.NUMBER for key in METRIC_KEYS}
+METRICS_ROW = {key + "!" * (key == "step"): stored.NUMBER for key in metrics.CORE} | {metrics.NAME: stored.NUMBER}
 _SAMPLES_ROW = {"when!": str, "prompt!": str, "answer!": str}
 _MODEL = {"path!": str, "sha256!": str}
 _COUNTS = {str: int}
@@ -317,15 +302,18 @@ class RunDir:
         write_atomically(self.manifest, json.dumps(self.read_manifest() | entries, indent=2, default=str) + "\n")
 
     def append_metrics(self, **values: float | None) -> None:
-        """Add one row of metrics. Every row has all of METRIC_KEYS, null where unknown; other names are an error."""
-        unknown = values.keys() - set(METRIC_KEYS)
-        if unknown:
-            raise KeyError(f"not in the metrics schema: {sorted(unknown)}")
+        """Add one row: all of metrics.CORE, null where unknown, and the further metrics that are known.
+
+        ValueError for a further metric of a bad name, or without a finite number.
+        """
+        known = {name: value for name, value in values.items() if name not in metrics.CORE and value is not None}
+        row = {key: values.get(key) for key in metrics.CORE}
+        row |= {name: metrics.checked(name, value) for name, value in known.items()}
         with self.metrics.open("a") as file:
-            file.write(json.dumps({key: values.get(key) for key in METRIC_KEYS}) + "\n")
+            file.write(json.dumps(row) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All rows of metrics so far, each with all of METRIC_KEYS; `left_out` tells what cannot be read."""
+        """All rows of metrics so far, each with all of metrics.CORE; `left_out` tells what cannot be read."""
         return filled(stored.rows(self.metrics, METRICS_ROW)[0])
 
     def cut_back(self, metrics: int, samples: int) -> None:
@@ -421,8 +409,8 @@ class RunDir:
 
 
 def filled(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of metrics with all of METRIC_KEYS and no others; an older run may not have all of them."""
-    return [{key: row.get(key) for key in METRIC_KEYS} for row in rows]
+    """Rows of metrics with all of metrics.CORE; an older run may not have all of them."""
+    return [dict.fromkeys(metrics.CORE) | row for row in rows]
 
 
 def _encoded(contents: Mapping[str, str]) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +20,9 @@ from training_hub.errors import ConfigError
 _MOST_NODES = 1_000_000  # of a tree with its shared parts written out
 _SHOWN = 3
 NUMBER = (int, float)
-Shape = Any  # a type, some types, a set of words, [shape of each item], {name: shape}, {str: shape of each value}
+# A type, some types, a set of words, [shape of each item], {name: shape}, {str: shape of each value}, or
+# {name: shape, pattern: shape of every other value, whose name it matches}.
+Shape = Any
 
 
 class Damaged(ConfigError):
@@ -101,13 +104,21 @@ def _misfit_of_mapping(value: Any, shape: Mapping[Any, Shape], name: str) -> str
             if wrong is not None
             else _first(misfit(item, each, _joined(name, key)) for key, item in value.items())
         )
-    for key, inner in shape.items():
+    named = {key: inner for key, inner in shape.items() if not isinstance(key, re.Pattern)}
+    for key, inner in named.items():
         own = key.removesuffix("!")
         if value.get(own) is None and own != key:
             return f"{_joined(name, own)} is missing"
         if own in value and (wrong := misfit(value[own], inner, _joined(name, own))):
             return wrong
-    return None
+    others = {key: item for key, item in value.items() if key not in named and f"{key}!" not in named}
+    return _first(_misfit_of_other(others, pattern, shape[pattern], name) for pattern in shape.keys() - named.keys())
+
+
+def _misfit_of_other(value: Mapping[Any, Any], pattern: re.Pattern[str], shape: Shape, name: str) -> str | None:
+    if any(not isinstance(key, str) or not pattern.fullmatch(key) for key in value):
+        return f"a name in {name or 'it'} is none that can stand there"
+    return _first(misfit(item, shape, _joined(name, key)) for key, item in value.items())
 
 
 def rows(file: Path, shape: Shape) -> tuple[list[dict[str, Any]], str | None]:

@@ -19,7 +19,8 @@ import pytest
 from tests.typed import beside
 from tests.workers.conftest import conversation
 from training_hub.results.state import State, state
-from training_hub.run import METRIC_KEYS, RunDir
+from training_hub.metrics import CORE
+from training_hub.run import RunDir
 
 # Losses of the first steps, in fp32; another processor's rounding changes the fifth digit.
 RECORDED = [5.7708, 5.5127, 5.3029]
@@ -107,7 +108,7 @@ def test_every_file_of_the_run_directory_is_there(run: Run) -> None:
 
 
 def test_metrics_have_one_schema(run: Run) -> None:
-    assert all(tuple(row) == METRIC_KEYS for row in run.directory.read_metrics())
+    assert all(tuple(row) == tuple(CORE) for row in run.directory.read_metrics())
     steps = [row["step"] for row in run.directory.read_metrics() if row["loss"] is not None]
     assert steps == [1, 2, 3]
 

@@ -11,6 +11,7 @@ import pytest
 
 from training_hub import plot_loss
 from training_hub.errors import ConfigError
+from training_hub.metrics import further
 from training_hub.results.curves import courses
 
 INSTRUCTLAB = [
@@ -78,6 +79,13 @@ def test_the_newest_state_of_a_trainer_is_read(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-2" / "trainer_state.json").write_text(json.dumps({"log_history": history}))
     [found] = courses([str(tmp_path)])
     assert (found.points("loss"), found.points("eval_loss")) == ([(1, 4.0), (2, 3.0)], [(2, 2.5)])
+
+
+def test_what_a_program_logs_beside_is_read_under_its_own_name(tmp_path: Path) -> None:
+    logged = [{**TRL[0], "rewards/margins": 0.5, "reward": True, "bad name": 1.0}, {**TRL[1], "rewards/margins": 0.75}]
+    [found] = courses([log(tmp_path, "training_metrics.jsonl", logged)])
+    assert found.points("rewards/margins") == [(1, 0.5), (2, 0.75)]
+    assert further(found.rows) == ["rewards/margins"]
 
 
 def test_a_run_that_was_logged_behind_another_is_the_one_that_counts(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from training_hub.metrics import CORE
 from training_hub.results.progress import Progress, describe, duration, fitting, seconds_left
-from training_hub.run import METRIC_KEYS, RunDir
+from training_hub.run import RunDir
 
 
 def row(**values: float) -> dict[str, Any]:
     """A row of metrics, null where nothing is given."""
-    return dict.fromkeys(METRIC_KEYS) | values
+    return dict.fromkeys(CORE) | values
 
 
 @pytest.fixture
@@ -75,6 +76,27 @@ def test_only_known_numbers_are_described() -> None:
     assert describe(row(loss=2.34567, tokens_per_second=1234.5)) == "loss 2.3457  1,234 tokens/s"
     everything = row(loss=2.0, eval_loss=2.5, lr=1e-5, grad_norm=0.123, tokens_per_second=10.0)
     assert describe(everything) == "loss 2.0000  eval loss 2.5000  lr 1.00e-05  grad norm 0.12  10 tokens/s"
+
+
+def test_further_metrics_come_last_and_few() -> None:
+    further = {f"rewards/{name}": 0.123456 for name in "abcdef"}
+    assert describe(row(loss=2.0, **further)) == (
+        "loss 2.0000  rewards/a 0.1235  rewards/b 0.1235  rewards/c 0.1235  rewards/d 0.1235"
+    )
+    assert fitting(row(loss=2.0, lr=1e-5, **further), 40) == "loss 2.0000  lr 1.00e-05"
+
+
+def test_a_further_metric_shows_beside_the_last_trained_row(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(run) as progress:
+        run.append_metrics(step=9, loss=2.0, seconds=1.0)
+        run.append_metrics(step=9, **{"my/score": 0.25})
+        progress.tick()
+        run.append_metrics(step=10, loss=2.0, seconds=2.0)
+        progress.tick()
+    assert capsys.readouterr().out.splitlines() == [
+        "step 9/10  loss 2.0000  my/score 0.25  -:-- left",
+        "step 10/10  loss 2.0000  0:00 left",
+    ]
 
 
 def test_zero_is_a_number() -> None:

@@ -42,6 +42,14 @@ def test_a_sweep_is_drawn_with_what_differs_as_names(swept: SweepDir, capsys: py
     assert capsys.readouterr() == ("all.svg\n", "left out, no metrics yet: lr=3\n")
 
 
+def test_any_metric_is_drawn_with_its_values_on_held_out_rows(write_run: WriteRun) -> None:
+    run = write_run("run")
+    run.append_metrics(step=10, **{"rewards/margins": 0.5, "eval_rewards/margins": 0.25})
+    assert cli.main(["plot", "run", "y=[rewards/margins,tokens,eval_loss]", "output_path=any.svg"]) == 0
+    found = words_of(Path("any.svg"))
+    assert {"rewards/margins", "tokens processed", "held-out loss (nats)", "held-out rows"} <= set(found)
+
+
 def test_one_run_of_a_sweep_is_drawn_into_its_folder(swept: SweepDir) -> None:
     folder = "swept/lr=1,seed=1-abc"
     assert cli.main(["plot", folder, "ema_span=3"]) == 0
@@ -81,10 +89,10 @@ REFUSED = {
     "an axis that does not exist": ("run x=hours", [
         "x=hours: must be 'step', 'epoch', 'tokens', 'samples' or 'time'"
     ]),
-    "what is not measured": ("run y=[loss,accuracy]", [
-        "y=['loss', 'accuracy']: must be 'loss', 'lr', 'grad_norm' or 'tokens_per_second'"
+    "what is not measured": ("further y=[loss,my/scor]", [
+        "y=my/scor: no run has logged any; did you mean my/score? (step, loss, my/score)"
     ]),
-    "what nobody has logged": ("bare y=lr", ["y=lr: no run has logged any; drop it"]),
+    "what nobody has logged": ("bare y=lr", ["y=lr: no run has logged any; choose from (step, loss)"]),
     "an axis that nobody has logged": ("bare x=tokens", ["x=tokens: {here}/bare has logged none; choose another"]),
     "no kind of picture": ("run output_path=x.gif", ["output_path=x.gif: the name must end with .png or .svg"]),
     "nowhere to write": (
@@ -108,6 +116,7 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(
     write_run("broken").metrics.write_text("{}}\n")
     bare = RunDir(write_run("bare", rows=0).path)
     bare.append_metrics(step=1, loss=1.0)
+    write_run("further", rows=0).append_metrics(step=1, loss=1.0, **{"my/score": 1.0})
     with pytest.raises(ConfigError) as caught:
         plot(typed.split())
     assert list(caught.value.faults) == [text.format(here=here) for text in faults]

@@ -35,8 +35,9 @@ class Course(NamedTuple):
         found, place = [], None
         for row in self.rows:
             place = row[AXES[x]] if row[AXES[x]] is not None else place
-            if place is not None and row[key] is not None and math.isfinite(row[key]):
-                found.append((place, row[key]))
+            value = row.get(key)
+            if place is not None and value is not None and math.isfinite(value):
+                found.append((place, value))
         return found
 
 

@@ -7,24 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_hub.results.curves import Course, Points
+from training_hub.metrics import held_out, label
+from training_hub.results.curves import AXES, Course, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-QUANTITIES = {
-    "loss": "loss (nats)",
-    "lr": "learning rate",
-    "grad_norm": "gradient norm",
-    "tokens_per_second": "tokens per second",
-}
-_PLACES = {
-    "step": "optimizer step",
-    "epoch": "epoch",
-    "tokens": "tokens processed",
-    "samples": "rows processed",
-    "time": "seconds of training",
-}
 _FEW_POINTS = 30  # so few are marked: a single one would be invisible
 _FEW_RUNS = 10  # so many have colours that can be told apart
 _MOST_NAMED = 30
@@ -32,7 +20,7 @@ _LONGEST_NAME = 60
 
 
 def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span: int | None) -> None:
-    """Draw metrics over x, one panel for each of y; of a loss the held-out one as well. The suffix says what kind."""
+    """Draw metrics over x, one panel for each of y, with the same metric on held-out rows. The suffix says what kind."""
     from matplotlib import colormaps  # half a second: only when there is something to draw
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -45,12 +33,11 @@ def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span
         for number, course in enumerate(found):
             color = colormaps["viridis"](number / len(found)) if many else f"C{number}"
             _curve(axes, course.name, course.points(key, x), color, None if key == "lr" else ema_span)
-            if key == "loss":
-                _held_out(axes, course, x, "C3" if len(found) == 1 else color, named=not many)
-        axes.set_ylabel(QUANTITIES[key])
+            _held_out(axes, course, key, x, "C3" if len(found) == 1 else color, named=not many)
+        axes.set_ylabel(label(key))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[-1].set_xlabel(_PLACES[x])
+    panels[-1].set_xlabel(label(AXES[x]))
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=x != "epoch"))
     _name(figure, panels[0], outside=many)
     with warnings.catch_warnings():
@@ -86,10 +73,10 @@ def _curve(axes: Axes, name: str, points: Points, color: Any, ema_span: int | No
         axes.plot(*zip(*smoothed(points, ema_span), strict=True), color=color, linewidth=2, label=f"{name} (EMA)")
 
 
-def _held_out(axes: Axes, course: Course, x: str, color: Any, named: bool) -> None:
-    if points := course.points("eval_loss", x):
-        label = "held-out rows" if course.name == "training" else f"{'' if named else '_'}{course.name}, held-out rows"
-        axes.plot(*zip(*points, strict=True), color=color, marker="o", linestyle="--", label=label)
+def _held_out(axes: Axes, course: Course, key: str, x: str, color: Any, named: bool) -> None:
+    if points := course.points(held_out(key), x):
+        name = "held-out rows" if course.name == "training" else f"{'' if named else '_'}{course.name}, held-out rows"
+        axes.plot(*zip(*points, strict=True), color=color, marker="o", linestyle="--", label=name)
 
 
 def _name(figure: Any, axes: Axes, outside: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training_hub.errors import ConfigError
-from training_hub.run import METRIC_KEYS
+from training_hub.metrics import CORE, name_rule
 from training_hub.stored import NUMBER, Damaged, misfit, text_of
 
 Row = dict[str, Any]
@@ -30,6 +30,11 @@ _OTHER_NAMES = {
     "tokens": ("num_input_tokens_seen", "num_tokens"),
     "samples": ("samples_seen", "total_samples_accumulated"),
 }
+# What these programs write beside metrics, and what is read from it.
+_NO_METRICS = {
+    "rank", "batch_size", "max_steps", "num_epoch_steps", "steps_per_epoch", "overall_throughput", "time_per_batch",
+    "num_tokens_rank0", "num_total_tokens", *(name for names in _OTHER_NAMES.values() for name in names),
+}  # fmt: skip
 
 
 def log_in(folder: Path) -> Path | None:
@@ -65,7 +70,7 @@ def _translated(logged: Iterable[Mapping[str, Any]]) -> list[Row]:
     sums = {"tokens": 0.0, "seconds": 0.0}
     lr = None
     for each in logged:
-        row: Row = {key: _number(each, key, *_OTHER_NAMES.get(key, ())) for key in METRIC_KEYS}
+        row: Row = {key: _number(each, key, *_OTHER_NAMES.get(key, ())) for key in CORE} | _further(each)
         if per_epoch := _number(each, "num_epoch_steps", "steps_per_epoch"):
             row["epoch"] = row["step"] and row["step"] / per_epoch
         if "avg_loss" in each:  # instructlab-training logs the rate after the scheduler has moved on
@@ -75,6 +80,12 @@ def _translated(logged: Iterable[Mapping[str, Any]]) -> list[Row]:
             row["step"] = len(rows) + 1 if row["step"] is None else row["step"]
             rows.append(row)
     return rows
+
+
+def _further(logged: Mapping[str, Any]) -> Row:
+    """The metrics beyond the core, under the names that the program gave them."""
+    names = (name for name in logged if name not in _NO_METRICS and name_rule(name) is None)
+    return {name: value for name in names if (value := _number(logged, name)) is not None}
 
 
 def _count(logged: Mapping[str, Any], row: Row, sums: dict[str, float]) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training_hub.errors import ConfigError, fault
+from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+from training_hub.metrics import held_out, names
 from training_hub.results.curves import AXES, Course, courses
 from training_hub.results.drawing import draw
 
@@ -49,8 +50,8 @@ def plot(
 ) -> str:
     """Draw metrics of runs, one below the other; returns the path of the picture.
 
-    x: one of curves.AXES. y: of drawing.QUANTITIES. labels, ema_span: as for `plot_loss`. ConfigError names all that
-    cannot be drawn.
+    x: one of curves.AXES. y: names of metrics. labels, ema_span: as for `plot_loss`. ConfigError names all that cannot
+    be drawn.
     """
     path = Path(output_path).expanduser()
     if refused := [*_label_faults(found, labels), *_data_faults(found, x, y), *place_faults(path, KINDS)]:
@@ -110,5 +111,7 @@ def _data_faults(found: Sequence[Course], x: str, y: Sequence[str]) -> Iterator[
     lost = [each for each in found if all(row[AXES[x]] is None for row in each.rows)]
     yield from (fault("x", x, f"{each.path} has logged none", "choose another") for each in lost)
     for key in y if not lost else ():
-        if not any(each.points(key) or (key == "loss" and each.points("eval_loss")) for each in found):
-            yield fault("y", key, "no run has logged any", "drop it")
+        if not any(each.points(name) for each in found for name in (key, held_out(key))):
+            known = names(row for each in found for row in each.rows)
+            close = suggestion(key, known)
+            yield fault("y", key, "no run has logged any", f"{close or 'choose from'} ({enumerate_names(known)})")

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from training_hub.data.notes import warnings
+from training_hub.metrics import CORE, latest
 from training_hub.run import RunDir
 from training_hub.terminal import drawn_on, is_terminal, say, shown
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _PLAIN_EVERY_S = 5.0
+_FEW = 4  # of the further metrics are shown
 _STARTING = ("starting", "loading libraries and model")
 _BESIDE = len("training" + "0:00:00" + "0:00:00 left" + "     ")  # of the bar, the steps and the numbers
 
@@ -62,6 +64,7 @@ class Progress:
         trained = [row for row in rows if row["loss"] is not None]
         evaluated = [row["eval_loss"] for row in rows if row["eval_loss"] is not None]
         row = dict(trained[-1] if trained else rows[-1], eval_loss=evaluated[-1] if evaluated else None)
+        row |= latest(rows)
         self._view.show(total, row, seconds_left(trained, total))
 
     def _wait(self) -> None:
@@ -115,17 +118,18 @@ def duration(seconds: float | None) -> str:
 
 
 def describe(row: dict[str, Any]) -> str:
-    """The numbers of one row of metrics, those that are known."""
+    """The numbers of one row of metrics, those that are known; of the further metrics the first few."""
     shown = {"loss": ".4f", "eval_loss": ".4f", "lr": ".2e", "grad_norm": ".2f"}
     parts = [f"{key.replace('_', ' ')} {row[key]:{form}}" for key, form in shown.items() if row[key] is not None]
     if row["tokens_per_second"] is not None:
         parts.append(f"{row['tokens_per_second']:,.0f} tokens/s")
-    return "  ".join(parts)
+    further = [f"{name} {value:.4g}" for name, value in latest([row]).items()]
+    return "  ".join([*parts, *further[:_FEW]])
 
 
 def fitting(row: dict[str, Any], room: int) -> str:
     """The same in at most so many characters: what is least worth watching is left out first, the loss never."""
-    for least in ("grad_norm", "lr", "tokens_per_second", "eval_loss"):
+    for least in (*reversed(latest([row])), "grad_norm", "lr", "tokens_per_second", "eval_loss"):
         if len(describe(row)) <= room:
             break
         row = row | {least: None}
@@ -137,7 +141,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._shown_at = -_PLAIN_EVERY_S
-        self._eval_loss: float | None = None
+        self._known: dict[str, float] = {}
 
     def say(self, what: str, of_what: str) -> None:
         pass
@@ -149,12 +153,15 @@ class _Lines:
         now = time.monotonic()
         if now - self._shown_at >= _PLAIN_EVERY_S or row["step"] == total:
             self._shown_at = now
-            if row["eval_loss"] == self._eval_loss:
-                row = row | {"eval_loss": None}  # once is enough
-            else:
-                self._eval_loss = row["eval_loss"]
             of_all = f"/{total}" if total else ""
-            say(f"step {row['step']}{of_all}  {describe(row)}  {duration(left_s)} left")
+            say(f"step {row['step']}{of_all}  {describe(self._new(row))}  {duration(left_s)} left")
+
+    def _new(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Without what was shown before and is rarely measured: once is enough."""
+        rare = {name: value for name, value in row.items() if name == "eval_loss" or name not in CORE}
+        shown = {name for name, value in rare.items() if self._known.get(name) == value}
+        self._known = rare
+        return row | dict.fromkeys(shown)
 
     def close(self) -> None:
         pass

@@ -123,7 +123,7 @@ def last_row(run: RunDir) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for row in reversed(_last_rows(run.metrics)):
-        found = {key: value if found.get(key) is None else found[key] for key, value in row.items()}
+        found = row | {key: value for key, value in found.items() if value is not None}
         if found.get("loss") is not None:
             break
     return found

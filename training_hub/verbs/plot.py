@@ -15,7 +15,6 @@ from training_hub.results.curves import courses
 from training_hub.run import RunDir
 
 WORDS = {"plot": ("DIR ...",)}
-Quantity = Literal["loss", "lr", "grad_norm", "tokens_per_second"]
 
 
 def _as_list(value: Any) -> Any:
@@ -26,8 +25,9 @@ class PlotSettings(Checked):
     """The settings of `plot`."""
 
     x: Literal["step", "epoch", "tokens", "samples", "time"] = param("what the curves run over", default="step")
-    y: Annotated[list[Quantity], Field(min_length=1), BeforeValidator(_as_list)] = param(
-        "what is drawn, one panel each: of loss, lr, grad_norm, tokens_per_second", default=["loss"]
+    y: Annotated[list[Text], Field(min_length=1), BeforeValidator(_as_list)] = param(
+        "the metrics to draw, one panel each: loss, lr, grad_norm, ... or any other that the runs have logged",
+        default=["loss"],
     )
     ema_span: int | None = param(
         "also the exponential moving average over about so many rows of metrics", default=None, gt=0

@@ -12,7 +12,8 @@ import pytest
 
 from tests.verbs.conftest import WriteRun
 from training_hub.errors import ConfigError
-from training_hub.run import METRIC_KEYS, RunDir
+from training_hub.metrics import CORE
+from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir
 from training_hub.verbs.report.differ import differences, flatten
 from training_hub.verbs.report.environment import facts
@@ -61,7 +62,7 @@ def test_who_ran_it_is_not_told(write_run: WriteRun) -> None:
 
 
 def test_many_rows_become_few_and_keep_their_extremes() -> None:
-    unknown: dict[str, Any] = dict.fromkeys(METRIC_KEYS)
+    unknown: dict[str, Any] = dict.fromkeys(CORE)
     rows = [{**unknown, "step": number, "loss": 2.0 + math.sin(number)} for number in range(5000)]
     rows[1234]["loss"], rows[2345]["loss"], rows[3456]["loss"] = 9.0, -9.0, math.nan
     thin = columns(rows, "loss", 200)
