@@ -128,8 +128,10 @@ class Steps(Checkpointing):
         """Pass on what the trainer logs, with the exact loss, and write it to the run."""
         if "loss" in logs:
             self.progress.write_loss(self.state, logs)
-        if "eval_loss" in logs:
-            self.progress.write_eval(self.state, logs["eval_loss"])
+        elif "eval_loss" in logs:
+            self.progress.write_eval(self.state, logs)
+        else:
+            self.progress.write_further(self.state, logs)
         super().log(logs, start_time)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:

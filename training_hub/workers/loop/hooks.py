@@ -91,13 +91,15 @@ class Hooks(TrainerCallback):
         having = {name: each for name, each in self._callbacks.items() if overrides(each, hook)}
         if not having:
             return control
-        wanted = TrainingHubControl()
+        wanted, logged = TrainingHubControl(), dict[str, float]()
         for name, each in having.items():
             if state.is_world_process_zero or each.run_on_all_ranks:
                 context = self._context(state, measured)
                 call(name, each, hook, context)
                 _merge(wanted, context.control, name)
-        return control if self._over else self._agreed(wanted, state, control)
+                collect(logged, context.logged, name, hook)
+        control = self._agreed(wanted, state, control)
+        return self._told(self._shared(logged), *event) if self._any(bool(logged), state) else control
 
     def _context(self, state: TrainerState, measured: dict[str, float] | None) -> TrainingHubContext:
         return TrainingHubContext(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import torch
@@ -12,6 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from training_hub.errors import RunFailed
 from training_hub.run import RunDir
+from training_hub.workers.trl.further import Further
 
 _KEPT = (
     "tokens", "trained", "samples", "step_seconds", "final", "last_eval_step", "row_tokens", "row_units", "row_seconds",
@@ -40,11 +42,12 @@ class Progress(TrainerCallback):
         self.rows = 0
         self.seconds_before = 0.0  # of the run before it went on
         self.eval_due = False  # whether the run stopped where it would have evaluated
+        self.further = Further(accelerator)
 
     def state(self) -> dict[str, Any]:
         """All of it, for a checkpoint; called on all ranks."""
         loss = self.accelerator.reduce(self.loss.to(self.accelerator.device), "sum")
-        kept = {name: getattr(self, name) for name in _KEPT}
+        kept = {name: getattr(self, name) for name in _KEPT} | {"further": self.further.state()}
         samples = len(self.run.read_samples())
         return kept | {"loss": float(loss), "seconds": time.monotonic() - self.began, "sampled": samples}
 
@@ -52,6 +55,7 @@ class Progress(TrainerCallback):
         """Go on from a checkpoint's state; called on all ranks. What was written after it is cut off."""
         for name in _KEPT:
             setattr(self, name, state[name])
+        self.further.restore(state["further"])
         self.seconds_before = state["seconds"]
         if self.accelerator.is_main_process:  # the sum over all ranks
             self.loss = torch.tensor(state["loss"], dtype=torch.float64)
@@ -84,9 +88,9 @@ class Progress(TrainerCallback):
         return control
 
     def write_loss(self, state: TrainerState, logs: dict[str, float]) -> None:
-        """Write a row about the steps since the last one and put the exact loss into logs. Called on all ranks.
+        """Write a row about the steps since the last one, and put the exact loss and further means into logs.
 
-        RunFailed where the loss is not finite.
+        Called on all ranks. RunFailed where a number is not finite.
         """
         total = self.accelerator.reduce(self.loss.to(self.accelerator.device, torch.float32), "sum")
         loss = float(total) / max(1, self.row_units)
@@ -96,13 +100,14 @@ class Progress(TrainerCallback):
         speed = self.row_tokens / self.row_seconds
         self.final |= {"final_loss": loss, "tokens_per_second": self.tokens / self.step_seconds}
         self.final.setdefault("first_loss", loss)
-        logs["loss"] = loss
+        logs |= {"loss": loss, **self.further.means()}
         self._append(
             state,
             loss=loss,
             lr=logs.get("learning_rate"),
             grad_norm=logs.get("grad_norm"),
             tokens_per_second=speed,
+            **self.further.of_trainer(logs),
         )
         self.loss = torch.zeros((), dtype=torch.float64)
         self.row_tokens = self.row_units = 0
@@ -122,14 +127,26 @@ class Progress(TrainerCallback):
         name, value = ("grad_norm", grad_norm) if self.loss.isfinite() else ("loss", float(self.loss))
         raise RunFailed(f"{name}={value}: not a number at step {step}; lower lr or max_grad_norm")
 
-    def write_eval(self, state: TrainerState, eval_loss: float) -> None:
-        """Write a row about an evaluation. RunFailed where the loss is not finite."""
+    def write_eval(self, state: TrainerState, logs: Mapping[str, float]) -> None:
+        """Write a row about an evaluation. RunFailed where a number is not finite."""
+        eval_loss = logs["eval_loss"]
         if not math.isfinite(eval_loss):
             way = "lower lr or max_grad_norm" if state.global_step else "check the model and the held-out rows"
             raise RunFailed(f"eval_loss={eval_loss}: not a number at step {state.global_step}; {way}")
         self.final["eval_loss_after" if state.global_step else "eval_loss_before"] = eval_loss
         self.last_eval_step = state.global_step
-        self._append(state, eval_loss=eval_loss)
+        self._append(state, eval_loss=eval_loss, **self.further.of_trainer(logs))
+
+    def write_further(self, state: TrainerState, logs: Mapping[str, float]) -> None:
+        """Write a row about what the trainer has logged beside losses, if anything. Called on all ranks."""
+        if found := self.further.of_trainer(logs):
+            self._append(state, **found)
+
+    def write_logged(self, state: TrainerState, values: Mapping[str, float]) -> None:
+        """Write a row about what callbacks have logged. Called on all ranks. RunFailed for a name that is taken."""
+        if taken := values.keys() & self.final.keys():
+            raise RunFailed(f"{min(taken)}: a callback has logged a name of the final numbers; choose another one")
+        self._append(state, **self.further.of_callbacks(values))
 
     def _append(self, state: TrainerState, **values: float | None) -> None:
         self.rows += 1
