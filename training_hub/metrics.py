@@ -72,6 +72,17 @@ def name_rule(name: object) -> str | None:
     return "is the name of a metric that every run has" if name.casefold() in _RESERVED else None
 
 
+def sign(name: str, mode: str | None) -> int:
+    """1 where higher values of a metric are better, -1 where lower ones are. ValueError where that is not known.
+
+    mode: "min", "max", or None for what is known of the metric.
+    """
+    known = CORE[name].better if name in CORE else None
+    if mode not in ("min", "max", None) or (mode is None and known is None):
+        raise ValueError(fault("mode", mode, f"says whether lower or higher {name} is better", "give min or max"))
+    return 1 if (mode or known) in ("max", "higher") else -1
+
+
 def further(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """The names of the further metrics in rows, in the order in which they appeared."""
     return list(dict.fromkeys(name for row in rows for name in _further(row)))

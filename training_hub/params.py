@@ -244,8 +244,9 @@ class EarlyStoppingNode(Checked):
 
     target: Text = Field(alias="_target_", description="the class")
     patience: int = param("measurements in a row without improvement after which training stops", gt=0)
-    metric: Literal["eval_loss", "loss"] = param("what has to fall: on held-out rows, or on training rows")
-    min_delta: float = param("by how much at least, to count as improvement", "nats", ge=0)
+    metric: Text = param("what has to improve: eval_loss, loss, or any metric that the trainer or a callback logs")
+    mode: Literal["min", "max"] | None = param("whether lower or higher is better; null: as is known of the metric")
+    min_delta: float = param("by how much at least, to count as improvement; in units of the metric", ge=0)
     save_best: bool = param("save a checkpoint at each improvement; the best one is kept")
 
 

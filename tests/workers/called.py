@@ -124,3 +124,43 @@ class Stopping(TrainingHubCallback):
 
     def on_log(self, context: TrainingHubContext) -> None:
         context.control.should_training_stop = True  # type: ignore[union-attr]
+
+
+class Scoring(TrainingHubCallback):
+    """Logs a value under a name in one hook: the step, or what is given."""
+
+    def __init__(self, hook: str = "on_log", name: str = "my/score", value: float | None = None) -> None:
+        self._hook, self._name, self._value = hook, name, value
+
+
+def _scoring(hook: str) -> Any:
+    def method(self: Scoring, context: TrainingHubContext) -> None:
+        if self._hook == hook:
+            context.log(self._name, context.step if self._value is None else self._value)
+
+    return method
+
+
+for _hook in HOOKS:
+    setattr(Scoring, _hook, _scoring(_hook))
+
+
+class Swinging(TrainingHubCallback):
+    """Logs a score that rises up to the third step and falls again, after each step; works beside a script too."""
+
+    def on_step_end(self, context: TrainingHubContext) -> None:
+        context.log("my/score", 0.5 - abs(context.step - 3) / 10)
+
+
+class Breaking(TrainingHubCallback):
+    """Has a checkpoint saved after a step, and fails in the next one."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, context: TrainingHubContext) -> None:
+        context.control.should_save = context.step == self._step  # type: ignore[union-attr]
+
+    def on_step_begin(self, context: TrainingHubContext) -> None:
+        if context.step == self._step:
+            raise RuntimeError(f"{self._step} steps")

@@ -16,6 +16,7 @@ from training_hub.errors import ConfigError, fault, nearest
 from training_hub.installed import signature
 from training_hub.installed.interpreter import look_at
 from training_hub.installed.trust import refusal
+from training_hub.metrics import CORE, name_rule
 from training_hub.params import EarlyStoppingNode
 
 BUILT_IN = {"training_hub.callbacks.EarlyStopping": EarlyStoppingNode}
@@ -95,11 +96,17 @@ def _missing(name: str, node: Mapping[str, Any], declared: Mapping[str, signatur
 
 def _early_stopping(config: Mapping[str, Any], name: str, node: Mapping[str, Any]) -> Iterator[str]:
     data, key, metric = config["data"], f"callbacks.{name}.metric", node["metric"]
-    if metric == "loss":
-        if node["save_best"]:
-            way = f"add callbacks.{name}.save_best=false"
-            yield fault(key, metric, "a checkpoint would be saved at nearly every step", way)
-    elif not data["eval_path"] and not data["eval_fraction"]:
+    if metric not in ("loss", "eval_loss") and (rule := name_rule(metric)):
+        yield fault(key, metric, rule, "give eval_loss, loss, or the name of a further metric")
+    elif metric not in CORE and node.get("mode") is None:
+        way = f"add callbacks.{name}.mode=max, or min"
+        yield fault(key, metric, "it is not known whether lower or higher is better", way)
+    if metric == "loss" and node["save_best"]:
+        way = f"add callbacks.{name}.save_best=false"
+        yield fault(key, metric, "a checkpoint would be saved at nearly every step", way)
+    if not metric.startswith("eval_") or (metric != "eval_loss" and len(config["callbacks"]) > 1):
+        return  # a callback may measure it on rows of its own
+    if not data["eval_path"] and not data["eval_fraction"]:
         way = "add eval_data_path=FILE or eval_fraction=0.05"
         yield fault(key, metric, "there are no held-out rows to measure it on", way)
     elif config.get("eval_steps") is None:

@@ -20,7 +20,7 @@ _LONGEST_NAME = 60
 
 
 def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span: int | None) -> None:
-    """Draw metrics over x, one panel for each of y, with the same metric on held-out rows. The suffix says what kind."""
+    """Draw metrics over x, a panel for each of y with its values on held-out rows. The suffix says what kind."""
     from matplotlib import colormaps  # half a second: only when there is something to draw
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from training_hub.callbacks import TrainingHubCallback, TrainingHubContext
-from training_hub.errors import ConfigError, RunFailed, fault
+from training_hub.errors import ConfigError, HubError, RunFailed, fault
 from training_hub.installed.locate import CALLBACK, find_class
 
 
@@ -30,8 +30,21 @@ def call(name: str, callback: TrainingHubCallback, hook: str, context: TrainingH
     """Call a hook. RunFailed where it raises: a check that cannot fail a run is none."""
     try:
         getattr(callback, hook)(context)
+    except HubError as error:
+        raise RunFailed(f"callbacks.{name}.{error}") from error
     except Exception as error:
         raise RunFailed(f"callbacks.{name}: {hook}: {type(error).__name__}: {error}") from error
+
+
+def collect(logged: dict[str, float], context: TrainingHubContext, name: str, hook: str) -> None:
+    """Add what a callback has logged on rank 0 to what others have. RunFailed for a name that one of them has used."""
+    if not context.is_main_process or not context.logged:
+        return
+    if hook == "on_metrics":
+        raise RunFailed(f"callbacks.{name}: on_metrics cannot log: it is called for what is logged; use another hook")
+    if taken := logged.keys() & context.logged.keys():
+        raise RunFailed(f"callbacks.{name}: {hook}: another callback has logged {min(taken)}; choose another name")
+    logged |= context.logged
 
 
 def overrides(callback: TrainingHubCallback, hook: str) -> bool:

@@ -140,7 +140,7 @@ class PreferenceTrainer(Steps, DPOTrainer):
         return {"inputs": self._pad(examples), "pairs": len(group)}
 
     def micro_loss(self, model: torch.nn.Module, micro_batch: dict[str, Any]) -> torch.Tensor:
-        """Sum of the losses of the pairs of a micro-batch; what it says of them is noted for `measured`."""
+        """Sum of the losses of the pairs of a micro-batch; what it says of them is noted for `_sums`."""
         inputs, pairs = self._prepare_inputs(micro_batch["inputs"]), micro_batch["pairs"]
         said: list[Any] = []
 
@@ -178,8 +178,14 @@ class PreferenceTrainer(Steps, DPOTrainer):
         finally:
             self.accelerator = kept
 
-    def measured(self) -> dict[str, float]:
-        """Of all pairs, over all ranks, since the last call.
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """A step; what it says of its pairs is added to the next row of metrics."""
+        loss = super().training_step(*args, **kwargs)
+        self.progress.further.add(*self._sums())
+        return loss
+
+    def _sums(self) -> tuple[dict[str, torch.Tensor], int]:
+        """Sums over the pairs of this rank since the last call, and how many they were.
 
         rewards/accuracies: share in which training has moved the answers apart in the right direction, a tie counting
         half; rewards/margins: by how much, beta times nats; preferred: share in which the chosen answer is the more
@@ -190,34 +196,31 @@ class PreferenceTrainer(Steps, DPOTrainer):
         chosen, rejected, ref_chosen, ref_rejected = seen.double().unbind(dim=1)
         margin = self.beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
         right = (margin > 0) + 0.5 * (margin == 0)
-        each = torch.stack([torch.ones_like(margin), right, margin, (chosen > rejected).double()])
-        count, *sums = self.accelerator.reduce(each.sum(dim=1).float(), "sum").tolist()
-        names = ("rewards/accuracies", "rewards/margins", "preferred")
-        return {name: value / max(1, count) for name, value in zip(names, sums, strict=True)}
+        each = {"rewards/accuracies": right, "rewards/margins": margin, "preferred": (chosen > rejected).double()}
+        return {name: values.sum() for name, values in each.items()}, len(margin)
 
     @torch.no_grad()
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Mean loss of the held-out pairs, exact, and what `measured` says of them."""
+        """Means over the held-out pairs, exact: the loss, and what `_sums` adds up."""
         training, self._seen = self._seen, []
         rows = self.eval_rows or []
         self.model.eval()
-        sums = torch.zeros(2, device=self.args.device, dtype=torch.float64)
+        loss = torch.zeros((), device=self.args.device, dtype=torch.float64)
         for group in self._groups(rows, range(len(rows))):
-            sums[0] += self.micro_loss(self.model, self._micro_batch("eval", group))
-            sums[1] += len(group)
-        loss, pairs = self.accelerator.reduce(sums, "sum").tolist()
-        measured = {"loss": loss / max(1, pairs)} | self.measured()
+            loss += self.micro_loss(self.model, self._micro_batch("eval", group))
+        further, pairs = self._sums()
         self._seen = training
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in measured.items()}
+        sums = torch.stack([loss, *further.values(), loss.new_tensor(pairs)])
+        *means, _ = (reduced := self.accelerator.reduce(sums, "sum")) / reduced[-1].clamp(min=1)
+        names = (f"{metric_key_prefix}_{name}" for name in ("loss", *further))
+        metrics = dict(zip(names, map(float, means), strict=True))
         self.tell(metrics)
         return metrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add what was measured, and keep it for the result."""
-        if "loss" in logs:
-            logs |= self.measured()
+        """Keep for the result what was measured on the held-out pairs, before training and after."""
         when = "after" if self.state.global_step else "before"
         for name, kept in (("rewards/accuracies", "accuracy"), ("rewards/margins", "margin"), ("preferred",) * 2):
             if f"eval_{name}" in logs:

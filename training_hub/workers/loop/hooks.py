@@ -7,18 +7,19 @@ from dataclasses import fields
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from training_hub.callbacks import TrainingHubCallback, TrainingHubContext, TrainingHubControl
 from training_hub.errors import RunFailed
-from training_hub.workers.callbacks import call, overrides
+from training_hub.workers.callbacks import call, collect, overrides
 from training_hub.workers.exact_steps.steps import Steps
 
 _FLAGS = [each.name for each in fields(TrainingHubControl) if each.name != "reason"]
 
 
 class Hooks(TrainerCallback):
-    """The nine hooks. Where no callback has one, nothing happens there: no context, no message between the ranks.
+    """Every hook. Where no callback has one, nothing happens there: no context, no message between the ranks.
 
     stopped: why training stops before its last step, None where it does not; known to rank 0.
     """
@@ -97,9 +98,27 @@ class Hooks(TrainerCallback):
                 context = self._context(state, measured)
                 call(name, each, hook, context)
                 _merge(wanted, context.control, name)
-                collect(logged, context.logged, name, hook)
-        control = self._agreed(wanted, state, control)
-        return self._told(self._shared(logged), *event) if self._any(bool(logged), state) else control
+                collect(logged, context, name, hook)
+        *flags, has_logged = self._of_any_rank([*(getattr(wanted, name) for name in _FLAGS), bool(logged)])
+        if not self._over:
+            control = self._agreed(dict(zip(_FLAGS, flags, strict=True)), wanted.reason, state, control)
+        return self._write(logged, *event) if has_logged else control
+
+    def _of_any_rank(self, flags: list[bool]) -> list[bool]:
+        """Which flags are set on any rank."""
+        accelerator = self._trainer.accelerator
+        if accelerator.num_processes == 1:
+            return flags
+        numbers = torch.tensor(flags, dtype=torch.float32, device=self._trainer.args.device)
+        return [number > 0 for number in accelerator.reduce(numbers, "sum").tolist()]
+
+    def _write(self, logged: dict[str, float], *event: Any) -> TrainerControl:
+        """Write what callbacks have logged on rank 0, and let the others hear it; called on all ranks."""
+        shared = [logged]
+        if self._trainer.accelerator.num_processes > 1:
+            broadcast_object_list(shared)
+        self._trainer.progress.write_logged(event[1], shared[0])
+        return self._hook("on_metrics", *event, measured=shared[0])
 
     def _context(self, state: TrainerState, measured: dict[str, float] | None) -> TrainingHubContext:
         return TrainingHubContext(
@@ -114,14 +133,13 @@ class Hooks(TrainerCallback):
             total_steps=state.max_steps,
         )
 
-    def _agreed(self, wanted: TrainingHubControl, state: TrainerState, control: TrainerControl) -> TrainerControl:
+    def _agreed(
+        self, flags: dict[str, bool], reason: str | None, state: TrainerState, control: TrainerControl
+    ) -> TrainerControl:
         """What any rank asked for, all do."""
-        flags = torch.tensor([float(getattr(wanted, name)) for name in _FLAGS], device=self._trainer.args.device)
-        if self._trainer.accelerator.num_processes > 1:
-            flags = self._trainer.accelerator.reduce(flags, "sum")
-        for name, flag in zip(_FLAGS, flags.tolist(), strict=True):
-            setattr(self._asked, name, getattr(self._asked, name) or flag > 0)
-        self._asked.reason = self._asked.reason or wanted.reason
+        for name, flag in flags.items():
+            setattr(self._asked, name, getattr(self._asked, name) or flag)
+        self._asked.reason = self._asked.reason or reason
         if self._asked.should_evaluate and self._trainer.eval_rows is None:
             raise RunFailed("callbacks: one asks for an evaluation, and there are no held-out rows")
         if self._asked.is_best:

@@ -113,7 +113,8 @@ def interrupted(run: RunDir, trainer: Steps) -> dict[str, Any]:
 def metrics(trainer: Steps) -> dict[str, float]:
     """The final numbers of a run."""
     counted = {"steps": trainer.state.global_step, "tokens": trainer.progress.tokens}
-    return trainer.progress.further.last | trainer.progress.final | counted | {"peak_memory_gb": peak_memory_gb(trainer.args.device.type)}
+    memory = {"peak_memory_gb": peak_memory_gb(trainer.args.device.type)}
+    return trainer.progress.further.last | trainer.progress.final | counted | memory
 
 
 def peak_memory_gb(device: str) -> float:

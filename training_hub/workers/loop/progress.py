@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from training_hub.errors import RunFailed
 from training_hub.run import RunDir
-from training_hub.workers.trl.further import Further
+from training_hub.workers.loop.further import Further
 
 _KEPT = (
     "tokens", "trained", "samples", "step_seconds", "final", "last_eval_step", "row_tokens", "row_units", "row_seconds",
@@ -55,7 +55,8 @@ class Progress(TrainerCallback):
         """Go on from a checkpoint's state; called on all ranks. What was written after it is cut off."""
         for name in _KEPT:
             setattr(self, name, state[name])
-        self.further.restore(state["further"])
+        if "further" in state:  # a checkpoint of an older version has none
+            self.further.restore(state["further"])
         self.seconds_before = state["seconds"]
         if self.accelerator.is_main_process:  # the sum over all ranks
             self.loss = torch.tensor(state["loss"], dtype=torch.float64)

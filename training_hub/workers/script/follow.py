@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from training_hub.errors import RunFailed
+from training_hub.metrics import MOST_NAMES
 from training_hub.run import RunDir
 from training_hub.workers.script.library import Library, Row
 
-_KEPT = ("step", "samples", "rows", "first_loss", "final_loss", "seconds")
+_KEPT = ("step", "samples", "rows", "first_loss", "final_loss", "seconds", "further")
+_PLACE = ("step", "epoch", "tokens", "trained_tokens", "samples", "seconds")  # of a row
 
 
 class Follower:
@@ -29,6 +31,8 @@ class Follower:
         self.final_loss: float | None = None
         self.seconds = 0.0
         self.step = self.samples = self.rows = 0
+        self.further: dict[str, float] = {}  # the last value of each metric that callbacks have logged
+        self._place: Row = {"step": 0}
         self.at_epoch: dict[int, dict[str, Any]] = {}
         self.tell: Callable[[Row], None] = lambda row: None
 
@@ -39,7 +43,7 @@ class Follower:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint's state. What was written after it is cut off."""
         for name in _KEPT:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, getattr(self, name)))  # an older version kept less
         self._library.restore(state["library"], self.step)
         self._run.cut_back(self.rows, 0)
 
@@ -68,15 +72,24 @@ class Follower:
         if evaluated is not None:
             self._eval = (self.step, evaluated)
         self._run.append_metrics(**row)
+        self._place |= {name: row[name] for name in _PLACE if row.get(name) is not None}
         self.rows += 1
         epochs = float(row["epoch"] or 0)
         if epochs.is_integer():
             self.at_epoch[int(epochs)] = self.state()
         self.tell(row)
 
+    def write_logged(self, values: dict[str, float]) -> None:
+        """Add a row about what callbacks have logged, where the last one stands. RunFailed for too many names."""
+        self.further |= values
+        if len(self.further) > MOST_NAMES:
+            raise RunFailed(f"a run has at most {MOST_NAMES} metrics beside the core; log fewer names")
+        self._run.append_metrics(**self._place, **values)
+        self.rows += 1
+
     def final(self, total_steps: int) -> dict[str, float]:
         """The final numbers of the run."""
-        found: dict[str, float] = {"steps": self.step, "tokens": self._library.tokens}
+        found: dict[str, float] = self.further | {"steps": self.step, "tokens": self._library.tokens}
         if self.first_loss is not None and self.final_loss is not None:
             found |= {"first_loss": self.first_loss, "final_loss": self.final_loss}
         if self.seconds > 0:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from training_hub.callbacks import HOOKS, TrainingHubCallback, TrainingHubContext
 from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
-from training_hub.workers.callbacks import call, make, overrides
+from training_hub.workers.callbacks import call, collect, make, overrides
 from training_hub.workers.script.library import Row
 
-HEARD = ("on_train_begin", "on_step_end", "on_log", "on_evaluate", "on_train_end")
+HEARD = ("on_train_begin", "on_step_end", "on_log", "on_evaluate", "on_train_end", "on_metrics")
 _NAMES = {"lr": "learning_rate"}  # as on the other backends
 
 
 class Listeners:
-    """The run's callbacks on the first machine. ConfigError where one has a hook that a script tells nothing of."""
+    """The run's callbacks on the first machine. ConfigError where one has a hook that a script tells nothing of.
+
+    write: is called with what callbacks have logged.
+    """
 
     def __init__(self, run: RunDir, config: dict[str, Any]) -> None:
         self._run, self._callbacks = run, make(config)
         self._context = TrainingHubContext(output_dir=str(run.path))
+        self.write: Callable[[dict[str, float]], None] = lambda logged: None
         for name, each in self._callbacks.items():
             _refuse_unheard(name, each)
 
@@ -44,8 +50,15 @@ class Listeners:
         self._call("on_train_end")
 
     def _call(self, hook: str) -> None:
+        logged: dict[str, float] = {}
         for name, each in self._callbacks.items():
-            call(name, each, hook, self._context)
+            context = replace(self._context, logged={})
+            call(name, each, hook, context)
+            collect(logged, context, name, hook)
+        if logged:
+            self.write(logged)
+            self._context.metrics = logged
+            self._call("on_metrics")
 
 
 def _refuse_unheard(name: str, callback: TrainingHubCallback) -> None:

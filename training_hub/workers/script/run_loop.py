@@ -43,7 +43,7 @@ def train(run: RunDir, config: dict[str, Any], command: Sequence[str], library: 
     if first:
         describe(run, config, data, library, steps)
         states.go_on(checkpoint, steps)
-        follower.tell = listeners.row
+        follower.tell, listeners.write = listeners.row, follower.write_logged
         listeners.begin(follower.step, steps)
     ended = run_script(run, command, library, states.poll if first else lambda: None)
     unfinished = ended.asked and not 0 < steps <= follower.step

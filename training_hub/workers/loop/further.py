@@ -15,7 +15,7 @@ from training_hub.errors import RunFailed
 # What transformers and TRL log beside metrics, or what the core has under another name.
 _NO_METRICS = re.compile(
     r"epoch|step|loss|eval_loss|learning_rate|grad_norm|num_tokens|num_input_tokens_seen|total_flos"
-    r"|train_(loss|runtime|\w+_per_second)|eval_(runtime|\w+_per_second)"
+    r"|train_(loss|runtime|\w+_per_second)|eval_(runtime|\w+_per_second)|\w+_mem_\w+"
 )
 _TAKEN = "a callback has logged what the trainer measures itself; choose another name"
 
