@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 
 from tests.workers.conftest import conversation
-from training_hub.errors import ConfigError
+from training_hub.errors import ConfigError, RunFailed
 from training_hub.workers.exact_steps.owned import OWNED_BY_DPO
 from training_hub.workers.trl import train
 
@@ -118,6 +119,50 @@ def test_the_answers_move_apart(dpo: MakeRun, losses: Losses, adapter: dict[str,
     assert (run.final_checkpoint / "adapter_config.json").exists() == bool(adapter)
 
 
+def further(run: Any, name: str) -> list[tuple[float, float]]:
+    return [(row["step"], row[name]) for row in run.read_metrics() if row.get(name) is not None]
+
+
+def test_margins_and_accuracies_of_every_step_and_evaluation_are_metrics(dpo: MakeRun) -> None:
+    run = dpo(recipe={"eval_strategy": "steps", "eval_steps": 2})
+    metrics = train(run, run.read_config())["metrics"]
+    assert further(run, "rewards/margins")[0] == (1, 0), "the reference is the model as it was"
+    assert further(run, "rewards/accuracies")[0] == (1, 0.5)
+    for name in ("rewards/margins", "rewards/accuracies", "preferred"):
+        assert [step for step, _ in further(run, name)] == [1, 2, 3, 4, 5, 6]
+        assert [step for step, _ in further(run, f"eval_{name}")] == [0, 2, 4, 6]
+        assert metrics[name] == further(run, name)[-1][1]
+    assert metrics["eval_rewards/margins"] == metrics["eval_margin_after"] > 0
+
+
+def test_a_margin_over_several_steps_is_the_mean_over_their_pairs_also_where_the_run_resumed(dpo: MakeRun) -> None:
+    each, whole, parts = (
+        dpo(name, recipe={"logging_steps": steps, "save_strategy": "steps", "save_steps": 2})
+        for name, steps in (("each", 1), ("whole", 3), ("parts", 3))
+    )
+    for run in (each, whole):
+        train(run, run.read_config())
+    with pytest.raises(RunFailed):
+        train(parts, parts.read_config() | {"callbacks": {"a": {"_target_": "tests.workers.called.Breaking", "step": 2}}})
+    train(parts, parts.read_config())
+    margins = [margin for _, margin in further(each, "rewards/margins")]
+    assert [margin for _, margin in further(whole, "rewards/margins")] == pytest.approx(
+        [sum(margins[:3]) / 3, sum(margins[3:]) / 3], rel=1e-5
+    )
+    for name in ("rewards/margins", "rewards/accuracies", "preferred"):
+        assert further(parts, name) == further(whole, name)
+
+
+def test_early_stopping_acts_on_the_margin(dpo: MakeRun) -> None:
+    stopping = {"metric": "eval_rewards/margins", "mode": "min", "patience": 2, "save_best": False}
+    run = dpo(recipe={"eval_strategy": "steps", "eval_steps": 1})
+    callbacks = {"stopping": {"_target_": "training_hub.callbacks.EarlyStopping", **stopping}}
+    ended = train(run, run.read_config() | {"callbacks": callbacks})
+    assert ended["metrics"]["steps"] == 2
+    said = "eval_rewards/margins has not improved on 0 (step 0) in 2 measurements"
+    assert ended["stopped"] == f"callbacks.stopping: {said}"
+
+
 @pytest.mark.parametrize("adapter", [{}, ADAPTER])
 def test_no_second_model_is_loaded_and_the_reference_is_asked_once_for_each_pair(
     dpo: MakeRun, monkeypatch: pytest.MonkeyPatch, adapter: dict[str, Any]
@@ -196,6 +241,10 @@ def test_the_arguments_that_the_loop_sets_itself_are_arguments_of_trl() -> None:
 @pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(dpo: MakeRun, losses: Losses) -> None:
     runs = [dpo(f"{count}", rows=13, recipe={"max_steps": 5}) for count in (1, 2)]
+    for run in runs:
+        stopping = {"_target_": "training_hub.callbacks.EarlyStopping", "metric": "my/score", "mode": "max"}
+        callbacks = {"mine": {"_target_": "tests.workers.called.Swinging"}, "stopping": stopping | {"patience": 9}}
+        run.config.write_text(yaml.safe_dump(run.read_config() | {"callbacks": callbacks}))
     train(runs[0], runs[0].read_config())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
@@ -205,6 +254,10 @@ def test_two_processes_have_the_losses_of_one(dpo: MakeRun, losses: Losses) -> N
     assert losses(runs[1]) == pytest.approx(losses(runs[0]), rel=1e-4)
     one, two = ([row["eval_loss"] for row in run.read_metrics() if row["eval_loss"] is not None] for run in runs)
     assert two == pytest.approx(one, rel=1e-4)
+    for name in ("rewards/margins", "eval_rewards/margins", "rewards/accuracies", "preferred", "my/score"):
+        one, two = ([value for _, value in further(run, name)] for run in runs)
+        assert one
+        assert two == pytest.approx(one, rel=1e-3, abs=1e-5), name
     result = runs[1].read_result()
     assert result is not None
     assert result.metrics["eval_accuracy_before"] == 0.5
