@@ -107,6 +107,30 @@ CASES = {
         ["callbacks.early_stopping.metric=loss: a checkpoint would be saved at nearly every step; "
          "add callbacks.early_stopping.save_best=false"],
     ),
+    "a metric of which nobody knows which way is better": (
+        [*mine("threshold=0.9"), "callbacks.early_stopping.metric=my/score"],
+        ["callbacks.early_stopping.metric=my/score: it is not known whether lower or higher is better; "
+         "add callbacks.early_stopping.mode=max, or min"],
+    ),
+    "a metric of a bad name": (
+        ["callbacks.early_stopping.metric=my score", "callbacks.early_stopping.mode=max"],
+        ["callbacks.early_stopping.metric=my score: must begin with a letter and have at most 100 letters, digits, "
+         "_, ., - or /; give eval_loss, loss, or the name of a further metric"],
+    ),
+    "a metric that is a count": (
+        ["callbacks.early_stopping.metric=tokens"],
+        ["callbacks.early_stopping.metric=tokens: is the name of a metric that every run has; "
+         "give eval_loss, loss, or the name of a further metric"],
+    ),
+    "a held-out metric of the trainer without held-out rows": (
+        ["callbacks.early_stopping.metric=eval_rewards/margins", "callbacks.early_stopping.mode=max"],
+        ["callbacks.early_stopping.metric=eval_rewards/margins: there are no held-out rows to measure it on; "
+         "add eval_data_path=FILE or eval_fraction=0.05"],
+    ),
+    "no mode": (
+        ["callbacks.early_stopping.metric=my/score", "callbacks.early_stopping.mode=higher"],
+        ["callbacks.early_stopping.mode=higher: must be 'min' or 'max'"],
+    ),
     "wandb without a key": (
         ["wandb_project=mine", "logger.wandb.requires=[]"],
         ["logger=wandb: no key for it; set WANDB_API_KEY, run `wandb login`, or add logger.wandb.mode=offline"],

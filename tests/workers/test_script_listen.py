@@ -31,6 +31,16 @@ def test_each_row_is_told(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_logged_is_written_once_for_all(tmp_path: Path) -> None:
+    told = listeners(tmp_path, _target_="tests.workers.called.Swinging")
+    written: list[dict[str, float]] = []
+    told.write = written.append
+    told.row({"step": 1, "epoch": 0.5, "loss": 2.0})
+    told.row({"step": 1, "epoch": 0.5, "eval_loss": 3.0})
+    told.row({"step": 3, "epoch": 1.5, "loss": 2.0})
+    assert written == [{"my/score": 0.3}, {"my/score": 0.5}]
+
+
 def test_a_hook_that_is_never_called_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^callbacks.mine._target_=Recorder: its on_epoch_begin would never be"):
         listeners(tmp_path, _target_="tests.workers.called.Recorder", file="heard")
