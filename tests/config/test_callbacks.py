@@ -214,7 +214,8 @@ def test_an_instance_is_its_class_and_what_it_was_made_with() -> None:
     assert given(Gate(0.9, words=("a",)), Gate(1), EarlyStopping(patience=2), "early_stopping") == [
         f"callbacks.gate={{_target_:'{target}',threshold:0.9,words:['a']}}",
         f"callbacks.gate_2={{_target_:'{target}',threshold:1}}",
-        "callbacks.early_stopping={_target_:'training_hub.callbacks.EarlyStopping',patience:2}",
+        "callbacks.early_stopping={_target_:'training_hub.callbacks.EarlyStopping',patience:2,metric:'eval_loss',"
+        "min_delta:0.0,save_best:true,mode:null}",
         "callbacks=[early_stopping]",
     ]
     assert override_texts({"callbacks": Gate(2)}, GROUPS) == [f"callbacks.gate={{_target_:'{target}',threshold:2}}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +44,13 @@ def _node(given: Any) -> dict[str, Any]:
         where = "a script or notebook" if kind.__module__ == "__main__" else "a function"
         raise ConfigError(fault("callbacks", kind.__name__, f"defined in {where}, where no worker finds it", _WAY))
     trust.allow(packages=[kind.__module__])  # code of the caller's own, which has run already
-    return {"_target_": target, **arguments}
+    return {"_target_": target, **(_defaults(kind) if target.startswith("training_hub.") else {}), **arguments}
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """The defaults of a class of the project, whose settings are all checked."""
+    parameters = inspect.signature(kind).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
 
 
 def _arguments(given: TrainingHubCallback) -> dict[str, Any]:
