@@ -410,7 +410,7 @@ class RunDir:
 
 def filled(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of metrics with all of metrics.CORE; an older run may not have all of them."""
-    return [dict.fromkeys(metrics.CORE) | row for row in rows]
+    return [{**dict.fromkeys(metrics.CORE), **row} for row in rows]
 
 
 def _encoded(contents: Mapping[str, str]) -> dict[str, bytes]:

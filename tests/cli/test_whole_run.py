@@ -18,8 +18,8 @@ import pytest
 
 from tests.typed import beside
 from tests.workers.conftest import conversation
-from training_hub.results.state import State, state
 from training_hub.metrics import CORE
+from training_hub.results.state import State, state
 from training_hub.run import RunDir
 
 # Losses of the first steps, in fp32; another processor's rounding changes the fifth digit.

@@ -143,7 +143,9 @@ def test_a_margin_over_several_steps_is_the_mean_over_their_pairs_also_where_the
     for run in (each, whole):
         train(run, run.read_config())
     with pytest.raises(RunFailed):
-        train(parts, parts.read_config() | {"callbacks": {"a": {"_target_": "tests.workers.called.Breaking", "step": 2}}})
+        train(
+            parts, parts.read_config() | {"callbacks": {"a": {"_target_": "tests.workers.called.Breaking", "step": 2}}}
+        )
     train(parts, parts.read_config())
     margins = [margin for _, margin in further(each, "rewards/margins")]
     assert [margin for _, margin in further(whole, "rewards/margins")] == pytest.approx(

@@ -53,9 +53,9 @@ def test_several_callbacks_that_log_at_one_moment_share_a_row(make_run: Make) ->
     ("callbacks", "text"),
     [
         ({"a": scoring(name="my score")}, "callbacks.a: on_log: ValueError: my score=0: must begin with a letter"),
-        ({"a": scoring(name="loss")}, "callbacks.a: on_log: ValueError: loss=0: is the name of a metric that every run"),
+        ({"a": scoring(name="loss")}, "callbacks.a: on_log: ValueError: loss=0: is the name of a metric"),
         ({"a": scoring(value=float("nan"))}, "callbacks.a: on_log: ValueError: my/score=nan: must be a finite number"),
-        ({"a": scoring(), "b": scoring()}, "callbacks.b: on_log: another callback has logged my/score; choose another"),
+        ({"a": scoring(), "b": scoring()}, "callbacks.b: on_log: another callback has logged my/score"),
         ({"a": scoring(hook="on_metrics"), "b": scoring(name="b")}, "callbacks.a: on_metrics cannot log: it is called"),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_run_that_was_stopped_has_the_same_rows_as_one_that_was_not(make_run: 
     whole, parts = make_run("whole", rows=24), make_run("parts", rows=24)
     outcome(whole, mine=SWINGING)
     for step in (2, 4):
-        with pytest.raises(RunFailed, match="2 steps|4 steps"):
+        with pytest.raises(RunFailed, match=f"{step} steps"):
             outcome(parts, mine=SWINGING, stop={"_target_": "tests.workers.called.Breaking", "step": step})
     outcome(parts, mine=SWINGING)
     assert rows(parts) == rows(whole)
