@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 import training_hub
-from training_hub import catalogue, train
+from training_hub import train
 from training_hub.algorithms.base import RecipeAlgorithm
 from training_hub.algorithms.function import POSITIONAL
 from training_hub.config.choices import options
@@ -101,9 +101,9 @@ def _owners(name: str) -> Iterator[type[BaseModel]]:
     if train.composed([f"algorithm={name}"]).cfg.algorithm.get("adapter"):
         for adapter in options("adapter"):
             if adapter != "none":
-                yield catalogue.adapter_of(train.composed([f"algorithm={name}", f"adapter={adapter}"])).Params
+                yield train.composed([f"algorithm={name}", f"adapter={adapter}"]).classes.adapter.Params
     for launcher in options("launcher"):
-        yield catalogue.launcher_of(train.composed([f"launcher={launcher}"])).Params
+        yield train.composed([f"launcher={launcher}"]).classes.launcher.Params
 
 
 def _type(annotation: Any, name: str) -> str:

@@ -15,10 +15,10 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from training_hub import catalogue, train
+from training_hub import train
 from training_hub.command_line.help import default_text, text, type_text
 from training_hub.config.choices import options
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.groups import SEVERAL
 from training_hub.launchers.torchrun import INHERITED
 from training_hub.params import Params, SweepParams, aliases, sections, unit
@@ -70,8 +70,8 @@ def page() -> str:
     firsts = {algorithm: composed[algorithm, backend] for algorithm, backend in reversed(pairs)}
     parts = [OPENING, "## Every algorithm", *_shared(firsts)]
     for algorithm, first in sorted(firsts.items()):
-        own = catalogue.algorithm_of(first).Params
-        adapter = catalogue.adapter_of(first).Params
+        own = first.classes.algorithm.Params
+        adapter = first.classes.adapter.Params
         names = [name for name in own.model_fields if name not in {*Params.model_fields, *adapter.model_fields}]
         parts += [f"\n## algorithm={algorithm}\n", *_parameters(first, own, names)]
         if set(adapter.model_fields) & set(own.model_fields):
@@ -79,11 +79,11 @@ def page() -> str:
             parts += [f"\nand the parameters of [adapter={name}](#adapter{name})."]
     for adapter in (name for name in options("adapter") if name != "none"):
         chosen = train.composed([f"adapter={adapter}"])
-        owner = catalogue.adapter_of(chosen).Params
+        owner = chosen.classes.adapter.Params
         parts += [f"\n## adapter={adapter}\n", *_parameters(chosen, owner, owner.model_fields)]
     for launcher in options("launcher"):
         chosen = train.composed([f"launcher={launcher}"])
-        owner = catalogue.launcher_of(chosen).Params
+        owner = chosen.classes.launcher.Params
         parts += [f"\n## launcher={launcher}\n", *_parameters(chosen, owner, owner.model_fields)]
     parts += [f"\n{SWEEPS}", *_sweeps()]
     parts += [f"\n{SETTINGS}", *_all_settings(any_pair, list(composed.values()))]
@@ -91,7 +91,7 @@ def page() -> str:
     for (algorithm, backend), each in composed.items():
         target = each.cfg.recipe.get("_target_")
         parts += [f"### {algorithm} on {backend}: `{target}`\n", *_arguments(each, "recipe"), ""]
-        for path in (*catalogue.backend_of(each).libraries, "adapter.peft"):
+        for path in (*each.classes.backend.libraries, "adapter.peft"):
             if inner := OmegaConf.select(each.cfg, f"{path}._target_"):
                 parts += [f"and, as `{path}.NAME`, of `{inner}`:\n", *_arguments(each, path), ""]
     return "\n".join(parts).rstrip() + "\n"
@@ -124,17 +124,17 @@ def _meaning(name: str) -> str:
 
 
 def _all_settings(any_pair: Composition, pairs: Sequence[Composition]) -> list[str]:
-    schema = catalogue.schema_of(any_pair)
+    schema = any_pair.schema
     lines = []
     for group in ("model", "data"):
         lines += [f"### {group}\n", *_settings(any_pair, group, schema.nodes[group]), ""]
     for backend, each in {each.choices["backend"]: each for each in pairs}.items():
-        lines += [f"### backend={backend}\n", *_settings(each, "backend", catalogue.backend_of(each).Node), ""]
+        lines += [f"### backend={backend}\n", *_settings(each, "backend", each.classes.backend.Node), ""]
     for group in SEVERAL:
         for option in options(group):
             each = train.composed([f"{group}=[{option}]"])
             path = f"{group}.{option}"
-            owner = catalogue.schema_of(each).nodes[path]
+            owner = each.schema.nodes[path]
             if rows := _settings(each, path, owner)[2:]:
                 lines += [f"### {group}={option}\n", *_table(("setting", "type", "default", "meaning"), []), *rows, ""]
     return lines

@@ -316,10 +316,10 @@ def _verbs() -> dict[str, Callable[[list[str], list[str]], int]]:
 
 def _train(overrides: list[str], folders: list[str], sweep: bool | None = False) -> int:
     _refuse_late_verb(overrides)
-    from training_hub import catalogue, provenance, registered, train
+    from training_hub import provenance, registered, train
 
     composition = train.composed(overrides, folders, sweep=sweep)
-    if catalogue.is_python_made(composition):
+    if composition.classes.are_registered:
         print(registered.run(composition))
         return 0
     train.run(train.plan(composition), provenance.command_line())

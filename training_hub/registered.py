@@ -6,8 +6,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from training_hub.config.compose import Composition
-from training_hub.config.values import plain
+from training_hub.config.composition import Composition
+from training_hub.config.lookup import plain
 from training_hub.errors import ConfigError, fault, suggestion
 from training_hub.params import Params, aliases
 from training_hub.registry import create_algorithm

@@ -11,7 +11,7 @@ from typing import Any
 from training_hub import catalogue, checkpoints, provenance, vouched
 from training_hub.checkpoints import Checkpoint, latest_checkpoint
 from training_hub.config import twice
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.config.same import differences
@@ -193,7 +193,7 @@ def _refuse_changes(
     ]
     if other:
         raise ConfigError(*other)
-    changed = differences(composition, catalogue.schema_of(composition), config, before)
+    changed = differences(composition, config, before)
     faults = [
         composition.as_typed(fault(key, new, f"{place} began with {shown_value(old)}", way))
         for key, (old, new) in changed.items()
@@ -224,7 +224,7 @@ def _other_content(name: str, path: str, path_before: str, told: Mapping[str, An
 
 def _refuse_backend(composition: Composition, config: Mapping[str, Any], mode: str) -> None:
     """ConfigError where the backend cannot go on with a run."""
-    reason = catalogue.backend_of(composition).cannot_resume
+    reason = composition.classes.backend.cannot_resume
     if reason:
         rule = f"backend={composition.choices['backend']} cannot go on: {reason}"
         raise ConfigError(fault("resume", mode, rule, "start it anew with overwrite=true"))

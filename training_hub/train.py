@@ -18,15 +18,14 @@ from training_hub import catalogue, checkpoints, provenance, resume, weights_che
 from training_hub.catalogue import composed as composed
 from training_hub.config import hooks
 from training_hub.config.check import check_and_resolve, faulty_keys
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.home import literal
-from training_hub.config.origin import user_keys
+from training_hub.config.lookup import selected
 from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import gpu_switches, preflight, sound_checks
 from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
-from training_hub.config.values import selected
 from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault
 from training_hub.installed import trust
 from training_hub.machine import hardware
@@ -74,14 +73,14 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     """
     if output_dir is not None:
         composition.cfg.output_dir = literal(output_dir)
-    elif "output_dir" not in user_keys(composition):
+    elif "output_dir" not in composition.by_user:
         composition.cfg.output_dir = _run_to_go_on(composition) or _unused_name(composition)
-    faults, config = check_and_resolve(composition, catalogue.schema_of(composition))
-    launcher = catalogue.launcher_of(composition)
+    faults, config = check_and_resolve(composition)
+    launcher = composition.classes.launcher
     algorithm, backend_name = composition.choices["algorithm"], composition.choices["backend"]
     faulty = faulty_keys(composition, faults)
-    faults += secret_faults(config, user_keys(composition), composition.overrides)
-    backend, adapter = catalogue.backend_of(composition), catalogue.adapter_of(composition)
+    faults += secret_faults(config, composition.by_user, composition.overrides)
+    backend, adapter = composition.classes.backend, composition.classes.adapter
     faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
     faults += sound_checks(
         config,
@@ -90,7 +89,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
             (("backend.python",), lambda: adapter.check(config)),
             (("recipe", "launcher"), lambda: gpu_switches(config, backend.of_gpus, launcher)),
             (("callbacks.*", "backend.python", "data"), lambda: list(hooks.faults(config, backend))),
-            (("logger",), lambda: catalogue.logger_faults(composition, config)),
+            (("logger",), lambda: _logger_faults(composition, config)),
         ),
     )
     scarce = (
@@ -105,6 +104,11 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
         raise ConfigError(*(composition.as_typed(text) for text in faults))
     spec, start = _spec(composition, config, launcher), resume.decide(composition, config)
     return Plan(composition, config, launcher, spec, start, tuple(map(composition.as_typed, scarce)))
+
+
+def _logger_faults(composition: Composition, config: Mapping[str, Any]) -> list[str]:
+    classes = composition.classes.loggers
+    return [text for name, node in config["logger"].items() for text in classes[name].check(node)]
 
 
 class Watch(Protocol):
@@ -214,7 +218,7 @@ def from_python(algorithm: str, backend: str, given: Mapping[str, Any]) -> Train
 
 
 def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launcher]) -> RunSpec:
-    backend: Any = catalogue.backend_of(composition)
+    backend: Any = composition.classes.backend
     node = config["launcher"]
     run_dir = str(config["output_dir"])
     command = launcher.command(

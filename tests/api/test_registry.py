@@ -13,7 +13,7 @@ import pytest
 from hydra.core.config_store import ConfigStore
 
 import training_hub
-from training_hub import Algorithm, AlgorithmRegistry, Backend, ConfigError, catalogue, create_algorithm, train
+from training_hub import Algorithm, AlgorithmRegistry, Backend, ConfigError, create_algorithm, train
 from training_hub.cli import main
 from training_hub.config import choices, groups
 from training_hub.config.check import check
@@ -135,9 +135,9 @@ def test_a_backend_concerns_its_own_pair_alone(registry: type[AlgorithmRegistry]
     for one, other in pairs:
         expected = Echo if (one, other) == (algorithm, backend) else before[one, other]
         composition = train.composed([f"algorithm={one}", f"backend={other}"])
-        assert registry.get_backend(one, other) is catalogue.backend_of(composition) is expected
+        assert registry.get_backend(one, other) is composition.classes.backend is expected
         if expected is not Echo:
-            assert check(composition, catalogue.schema_of(composition), allow_missing=True) == []
+            assert check(composition, allow_missing=True) == []
 
 
 @pytest.mark.parametrize("replaced", ["sft", "dpo", "lora_sft"])
@@ -146,9 +146,9 @@ def test_an_algorithm_leaves_those_that_are_built_on_it(registry: type[Algorithm
     registry.register_algorithm(replaced, Tuning)
     for name in others:
         composition = train.composed([f"algorithm={name}"])
-        assert vars(catalogue.algorithm_of(composition))["name"] == name
-        assert check(composition, catalogue.schema_of(composition), allow_missing=True) == []
-    assert catalogue.algorithm_of(train.composed([f"algorithm={replaced}"])) is Tuning
+        assert vars(composition.classes.algorithm)["name"] == name
+        assert check(composition, allow_missing=True) == []
+    assert train.composed([f"algorithm={replaced}"]).classes.algorithm is Tuning
 
 
 def test_two_algorithms_have_backends_of_one_name(registry: type[AlgorithmRegistry]) -> None:
@@ -158,9 +158,9 @@ def test_two_algorithms_have_backends_of_one_name(registry: type[AlgorithmRegist
     registry.register_backend("sft", "mine", Echo)
     registry.register_backend("osft", "mine", Other)
     composed = [train.composed([f"algorithm={each}", "backend=mine"]) for each in ("sft", "osft")]
-    assert [catalogue.backend_of(each) for each in composed] == [Echo, Other]
+    assert [each.classes.backend for each in composed] == [Echo, Other]
     registry.register_backend("osft", "mine", Echo)
-    assert [catalogue.backend_of(each) for each in composed] == [Echo, Echo]
+    assert [each.classes.backend for each in composed] == [Echo, Echo]
 
 
 def test_a_replaced_backend_leaves_the_functions_of_other_algorithms(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.verbs.conftest import folder, here  # noqa: F401  fixtures
-from training_hub import catalogue, train
+from training_hub import train
 from training_hub.backends.instructlab_training import InstructLabTrainingBackend
 from training_hub.backends.mini_trainer import MiniTrainerBackend
 from training_hub.config.check import check
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.needs("mini_trainer", "instructlab")
 
 def faults(*typed: str) -> list[str]:
     composition = train.composed([*GIVEN, *typed])
-    return check(composition, catalogue.schema_of(composition))
+    return check(composition)
 
 
 def script(*typed: str) -> list[str]:
@@ -45,7 +45,7 @@ def free(pair: str) -> dict[str, str]:
     """Options of the script that are neither in the recipe nor the worker's own, with their types."""
     typed, module = PAIRS[pair]
     composition = train.composed([*GIVEN, *typed])
-    backend = catalogue.backend_of(composition)
+    backend = composition.classes.backend
     taken = {*composition.cfg.recipe, *backend.owned, *backend.broken}
     options = signature.arguments(module)
     assert options is not None

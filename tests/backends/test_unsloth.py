@@ -13,7 +13,7 @@ import pytest
 from tests import typed as given
 from tests.backends.conftest import COMMON, UNSLOTH, environment
 from tests.verbs.conftest import folder  # noqa: F401  a fixture
-from training_hub import catalogue, train
+from training_hub import train
 from training_hub.backends.unsloth import UnslothBackend
 from training_hub.config.check import check
 from training_hub.errors import ConfigError
@@ -46,7 +46,7 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
 
 def faults(*typed: str) -> list[str]:
     composition = train.composed([*GIVEN, *typed])
-    return check(composition, catalogue.schema_of(composition))
+    return check(composition)
 
 
 def refused(*typed: str) -> list[str]:
@@ -64,7 +64,7 @@ class TestSource:
     @pytest.mark.parametrize("node", NODES)
     def test_every_line_of_the_recipe_is_an_argument(self, node: str) -> None:
         composition = train.composed(GIVEN)
-        given = catalogue.schema_of(composition).libraries[node]
+        given = composition.schema.libraries[node]
         assert given is not None
         assert len(given) > 20
         from omegaconf import OmegaConf

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from training_hub import catalogue
 from training_hub.config.groups import CONF
 from training_hub.params import Checked, Params, param, takes
 from training_hub.train import composed
@@ -23,7 +22,7 @@ def test_a_setting_that_follows_a_parameter_says_nothing_of_its_own(pair: str) -
     algorithm, backend = pair.split("/")
     adapter = [] if algorithm not in ("sft", "dpo") or backend != "trl" else ["adapter=lora"]
     composition = composed([f"algorithm={algorithm}", f"backend={backend}", *adapter])
-    schema = catalogue.schema_of(composition)
+    schema = composition.schema
     owners = {name: owner for owner in schema.params for name in owner.model_fields}
     for source in composition.sources:
         for key, parameter in source.follows.items():

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from training_hub.config.compose import Composition, compose
+from training_hub.config.compose import compose
+from training_hub.config.composition import Composition
 from training_hub.config.variants import Variants
 from training_hub.errors import ConfigError
 from training_hub.params import Params, aliases

@@ -14,7 +14,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModelForCausalLM, CohereConfig, Gemma2Config, GraniteConfig, LlamaConfig
 
-from training_hub.adapters.base import Adapter
+from training_hub.interfaces.adapter import Adapter
 from training_hub.model_files import size_of
 from training_hub.workers import models
 from training_hub.workers.estimate import memory, standins, step

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from training_hub.adapters.base import OWNED, Adapter, AdapterNode
 from training_hub.errors import enumerate_names, fault
 from training_hub.installed.interpreter import missing_requirements
+from training_hub.interfaces.adapter import OWNED, Adapter, AdapterNode
 from training_hub.machine import hardware
 from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size
 from training_hub.params import Checked, Text, param, takes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from training_hub.adapters.base import OWNED, Adapter, AdapterNode
 from training_hub.errors import fault
+from training_hub.interfaces.adapter import OWNED, Adapter, AdapterNode
 from training_hub.model_files import MemoryFloor, Size
 from training_hub.params import Checked, Text, param
 

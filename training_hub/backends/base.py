@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from training_hub.adapters.base import Adapter
 from training_hub.installed.interpreter import look_at, running
+from training_hub.interfaces.adapter import Adapter
 from training_hub.interfaces.backend import Backend
 from training_hub.model_files import MemoryFloor, Size
 from training_hub.params import BackendNode

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from training_hub.adapters.base import Adapter
 from training_hub.backends.base import RecipeBackend
 from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.installed.interpreter import missing_requirements
+from training_hub.interfaces.adapter import Adapter
 from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size
 from training_hub.run import RunDir
 

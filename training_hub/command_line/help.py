@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from training_hub import catalogue
 from training_hub.config.choices import options
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.params import Params, sections, unit
 
@@ -40,8 +40,8 @@ FLAGS = {
 def help_text(verbs: Mapping[str, str], overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     """The text for what the overrides choose: `--help algorithm=osft` has osft's own parameters."""
     composition = catalogue.composed(overrides, folders, sweep=None)
-    algorithm, launcher = catalogue.algorithm_of(composition), catalogue.launcher_of(composition)
-    adapter = catalogue.adapter_of(composition)
+    algorithm, launcher = composition.classes.algorithm, composition.classes.launcher
+    adapter = composition.classes.adapter
     own = algorithm.Params
     shared = set(Params.model_fields)
     names = [name for name in own.model_fields if name not in shared]

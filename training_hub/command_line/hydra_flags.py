@@ -56,7 +56,7 @@ def _hide_verb() -> None:
 def _check_names(overrides: Sequence[str], folders: list[str]) -> None:
     """Refuse keys that do not exist; parameters may still be missing."""
     composition = train.composed(overrides, folders, sweep=None)
-    if faults := check(composition, catalogue.schema_of(composition), allow_missing=True):
+    if faults := check(composition, allow_missing=True):
         raise ConfigError(*faults)
 
 

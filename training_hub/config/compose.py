@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import yaml
 from hydra import compose as hydra_compose
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -16,8 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from training_hub.config import hydras
 from training_hub.config.choices import options
+from training_hub.config.composition import Composition
 from training_hub.config.deletions import delete, is_deletion
-from training_hub.config.groups import HYDRAS_STATE, ROOT, SEVERAL, TOP_GROUPS, conf_loader
+from training_hub.config.groups import ROOT, SEVERAL, TOP_GROUPS, conf_loader
 from training_hub.config.home import expand_home
 from training_hub.config.hydra_words import loop_fault
 from training_hub.config.refusals import (
@@ -27,52 +26,10 @@ from training_hub.config.refusals import (
     refuse_nodes_without_settings,
     yaml_fault,
 )
-from training_hub.config.sources import Said, Source, recorded_merge
-from training_hub.config.typed import Typed, is_group, legible, parse, refuse_unknown_options, rewrite, typed_values
+from training_hub.config.sources import recorded_merge
+from training_hub.config.typed import is_group, legible, parse, refuse_unknown_options, rewrite, typed_values
 from training_hub.config.words import heed
 from training_hub.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Composition:
-    """A composed config and where its values came from.
-
-    cfg: the config, interpolations not resolved, without the hydra node. choices: option chosen in each group.
-    typed: what the user set on the command line or in Python (typed_in). aliases: other names of parameters -> their
-    own. sources: the YAML files, in merge order. kept: those that did not come with the project, name -> content.
-    said: what the files say whose word alone runs nothing. hydra_cfg: with the hydra node, which `${hydra:...}` reads.
-    hydras: what files set below that node.
-    """
-
-    cfg: DictConfig
-    hydra_cfg: DictConfig
-    choices: dict[str, str]
-    overrides: tuple[str, ...]
-    typed: Typed
-    aliases: Mapping[str, str]
-    sources: tuple[Source, ...]
-    typed_in: str = "command line"
-    kept: Mapping[str, str] = field(default_factory=dict)
-    said: Sequence[Said] = ()
-    hydras: tuple[hydras.Setting, ...] = ()
-
-    @contextmanager
-    def resolving(self) -> Iterator[DictConfig]:
-        """The config, with `${hydra:...}` pointing at this composition and not at another Hydra application's."""
-        with HYDRAS_STATE:
-            instance = HydraConfig.instance()
-            before, instance.cfg = instance.cfg, self.hydra_cfg  # type: ignore[assignment]
-            try:
-                yield self.cfg
-            finally:
-                instance.cfg = before
-
-    def as_typed(self, text: str) -> str:
-        """A fault about a parameter under the name that the user gave it."""
-        key, equals, rest = text.partition("=")
-        follows = {node: name for source in self.sources for node, name in source.follows.items()}
-        key = follows[key] if key not in self.typed and follows.get(key) in self.typed.values else key
-        return f"{self.typed.written.get(key, key)}={rest}" if equals else text
 
 
 def compose(

@@ -10,8 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel
 
 from training_hub.config.choices import options
-from training_hub.config.compose import Composition
-from training_hub.config.values import interpreter_of, selected
+from training_hub.config.lookup import selected
 from training_hub.errors import ConfigError, fault, nearest
 from training_hub.installed import signature
 from training_hub.installed.interpreter import look_at
@@ -22,28 +21,28 @@ from training_hub.params import EarlyStoppingNode
 BUILT_IN = {"training_hub.callbacks.EarlyStopping": EarlyStoppingNode}
 
 
-def nodes(composition: Composition) -> dict[str, type[BaseModel]]:
+def nodes(cfg: DictConfig) -> dict[str, type[BaseModel]]:
     """The class of the settings of each callback of ours, by its dotted path."""
-    targets = {path: str(selected(composition.cfg, f"{path}._target_")) for path in _paths(composition)}
+    targets = {path: str(selected(cfg, f"{path}._target_")) for path in _paths(cfg)}
     return {path: BUILT_IN[target] for path, target in targets.items() if target in BUILT_IN}
 
 
-def libraries(composition: Composition) -> dict[str, dict[str, str] | None]:
+def libraries(cfg: DictConfig, python: str | None) -> dict[str, dict[str, str] | None]:
     """The arguments of each class of the user's, by dotted path; None where its source does not say."""
-    cfg, found = composition.cfg, dict[str, dict[str, str] | None]()
-    for path in _paths(composition):
+    found: dict[str, dict[str, str] | None] = {}
+    for path in _paths(cfg):
         target = str(selected(cfg, f"{path}._target_"))
         if target not in BUILT_IN:
-            where = _search_path(interpreter_of(cfg))
+            where = _search_path(python)
             found[path] = signature.arguments(target, where) if signature.is_closed(target, where) else None
     return found
 
 
-def nameless(composition: Composition) -> Iterator[str]:
+def nameless(cfg: DictConfig) -> Iterator[str]:
     """Settings of something that was not chosen, and that no class belongs to."""
     for group in ("callbacks", "logger"):
         there = options(group)
-        for name, node in (composition.cfg.get(group) or {}).items():
+        for name, node in (cfg.get(group) or {}).items():
             if isinstance(node, DictConfig) and not _close_to_target(node):
                 known = nearest(str(name), there)
                 way = (
@@ -113,8 +112,8 @@ def _early_stopping(config: Mapping[str, Any], name: str, node: Mapping[str, Any
         yield fault(key, metric, "it is measured before and after training alone", "add eval_steps=...")
 
 
-def _paths(composition: Composition) -> list[str]:
-    return [f"callbacks.{name}" for name in composition.cfg.get("callbacks") or {}]
+def _paths(cfg: DictConfig) -> list[str]:
+    return [f"callbacks.{name}" for name in cfg.get("callbacks") or {}]
 
 
 def _search_path(python: Any) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.origin import references
 from training_hub.config.schema import Schema
 from training_hub.params import may_change
@@ -17,16 +17,17 @@ _AROUND = {"callbacks", "launcher", "logger"}
 
 
 def differences(
-    composition: Composition, schema: Schema, now: Mapping[str, Any], before: Mapping[str, Any]
+    composition: Composition, now: Mapping[str, Any], before: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """What may not change and did: dotted key -> (before, now), parameters before the settings of groups.
 
     now, before: resolved configs. What a parameter or another setting brings along is not named beside it.
     """
+    schema = composition.schema
     nodes = {path.split(".")[0] for path in (*schema.nodes, *schema.libraries)}
-    launching = references(composition.cfg._get_node("launcher"))
+    launching = composition.used["launcher"]
     free = launching.union(*(may_change(owner) for owner in schema.params))
-    known = schema.parameters() & now.keys() & before.keys()
+    known = schema.parameters & now.keys() & before.keys()
     changed = {key: (before[key], now[key]) for key in sorted(known) if before[key] != now[key]}
     elsewhere = nodes | launching | changed.keys()
     settings = {

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from training_hub.config.compose import Composition
-from training_hub.config.origin import place_of, shown, user_keys
+from training_hub.config.composition import Composition
 from training_hub.config.schema import Schema
 from training_hub.errors import enumerate_names, fault, nearest, suggestion
 
@@ -15,13 +14,13 @@ _MOST_TOLD = 20
 _FEW = 12
 
 
-def unknown(composition: Composition, schema: Schema) -> list[str]:
+def unknown(composition: Composition) -> list[str]:
     """Keys that nothing knows."""
-    cfg = composition.cfg
+    cfg, schema = composition.cfg, composition.schema
     found: list[str] = []
     known = (
         {"hydra"}
-        | schema.parameters()
+        | schema.parameters
         | set(schema.nodes)
         | {path.split(".")[0] for path in (*schema.nodes, *schema.libraries)}
     )
@@ -55,14 +54,12 @@ def _without_header(composition: Composition) -> list[str]:
     ]
 
 
-def owned(composition: Composition, schema: Schema) -> list[str]:
+def owned(composition: Composition) -> list[str]:
     """Arguments of the library that the user sets although the project's worker does."""
-    by_user = user_keys(composition)
+    by_user = composition.by_user
     return [
-        fault(
-            key, shown(composition, key), "the project's worker sets this", f"use {instead}" if instead else "drop it"
-        )
-        for path, names in schema.owned.items()
+        fault(key, composition.shown(key), "the project's worker sets this", f"use {instead}" if instead else "drop it")
+        for path, names in composition.schema.owned.items()
         for key, instead in ((f"{path}.{name}", instead) for name, instead in names.items())
         if key in by_user
     ]
@@ -71,16 +68,16 @@ def owned(composition: Composition, schema: Schema) -> list[str]:
 def derived(composition: Composition) -> list[str]:
     """Settings that follow from others by arithmetic: another value would contradict those."""
     return [
-        fault(key, shown(composition, key), f"follows from {instead}", f"set {instead}")
+        fault(key, composition.shown(key), f"follows from {instead}", f"set {instead}")
         for key, instead in {"launcher.world_size": "nnodes and nproc_per_node"}.items()
-        if key in user_keys(composition)
+        if key in composition.by_user
     ]
 
 
-def deleted(composition: Composition, schema: Schema) -> list[str]:
+def deleted(composition: Composition) -> list[str]:
     """Parameters and settings that `~name` took away: the program reads them all."""
     typed = {text.removeprefix("~").partition("=")[0] for text in composition.overrides if text.startswith("~")}
-    gone = sorted(name for name in typed if _is_read(composition.aliases.get(name, name), schema))
+    gone = sorted(name for name in typed if _is_read(composition.aliases.get(name, name), composition.schema))
     return [f"~{name}: a parameter cannot be deleted; set it to null or to its default" for name in gone]
 
 
@@ -89,7 +86,7 @@ def _is_read(key: str, schema: Schema) -> bool:
     names = (
         {each.alias or name for name, each in schema.nodes[path].model_fields.items()} if path in schema.nodes else ()
     )
-    return key in schema.parameters() or key in schema.nodes or name in names
+    return key in schema.parameters or key in schema.nodes or name in names
 
 
 def _inside(composition: Composition, path: str, known: Iterable[str], library: str = "") -> list[str]:
@@ -115,7 +112,7 @@ def _fault(
     """known: the names that a key at this place may have. library: the class whose arguments these are."""
     rule = f"{composition.choices.get('algorithm')} has no such parameter" if owner else "no such parameter"
     rule = f"{library} has no such argument" if library else rule
-    rule += place_of(composition, key)
+    rule += composition.place_of(key)
     parent, _, last = key.rpartition(".")
     # Files use a parameter's own name; who types may use any.
     right = composition.aliases.get(key) or nearest(last, [*known, *(() if parent else composition.aliases)])
@@ -123,8 +120,8 @@ def _fault(
     if not parent and key not in composition.aliases:
         from training_hub.config import elsewhere  # only now: most commands have no such key
 
-        way = elsewhere.answer(key, str(shown(composition, key))) or way
-    return fault(key, shown(composition, key), rule, f"it belongs to {owner}" if owner else way)
+        way = elsewhere.answer(key, str(composition.shown(key))) or way
+    return fault(key, composition.shown(key), rule, f"it belongs to {owner}" if owner else way)
 
 
 def _listing(parent: str, known: Iterable[str], library: str) -> str:

@@ -9,45 +9,15 @@ from contextlib import suppress
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from training_hub.config.annotations import fits
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.hanging import hanging, is_sound, is_whole
-from training_hub.config.origin import user_keys
+from training_hub.config.lookup import plain, resolution_fault
 from training_hub.config.schema import Schema
-from training_hub.errors import ConfigError, fault
-
-
-def _resolution_fault(key: str, error: Exception) -> str:
-    """A resolver's own fault stands at the end of OmegaConf's sentence about it."""
-    first = str(error).splitlines()[0]
-    _, resolvers_own, text = first.partition(f"{ConfigError.__name__} raised while resolving interpolation: ")
-    if resolvers_own:
-        return text
-    if first.startswith("Missing mandatory value"):
-        return fault(key, "???", "has no value")
-    if isinstance(error, InterpolationKeyError) and (name := re.search(r"key '\.*([^']+)' not found", first)):
-        return f"{key}: refers to {name[1]}, which does not exist; correct the name"
-    computed = first.startswith("TypeError raised while resolving")
-    return f"{key}: cannot be computed from the settings that it refers to" if computed else f"{key}: {first}"
-
-
-def selected(cfg: DictConfig, key: str) -> Any:
-    """The value at a dotted path, None where there is none or where it is missing. ConfigError where it is a riddle."""
-    try:
-        return OmegaConf.select(cfg, key)
-    except OmegaConfBaseException as error:
-        raise ConfigError(_resolution_fault(key, error)) from None
-
-
-def interpreter_of(cfg: DictConfig) -> str | None:
-    """What `backend.python` says; None where it says nothing that could be one, which is a fault of its own."""
-    with suppress(OmegaConfBaseException):
-        value = OmegaConf.select(cfg, "backend.python")
-        return value if isinstance(value, str) and value else None
-    return None
+from training_hub.errors import fault
 
 
 class Entries:
@@ -97,19 +67,14 @@ class Entries:
 def root_values(cfg: DictConfig, schema: Schema, entries: Entries) -> tuple[dict[str, Any], list[str]]:
     """The root parameters, resolved, and the faults of those that cannot be."""
     values, faults = {}, []
-    for key in sorted(schema.parameters()):
+    for key in sorted(schema.parameters):
         if cfg._get_node(key) is None or OmegaConf.is_missing(cfg, key):
             continue
         try:
             values[key] = entries.value("", key)
         except OmegaConfBaseException as error:
-            faults.append(_resolution_fault(key, error))
+            faults.append(resolution_fault(key, error))
     return values, faults
-
-
-def plain(value: Any) -> Any:
-    """A config value as plain Python, interpolations resolved."""
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def as_text(value: Any) -> Any:
@@ -163,14 +128,12 @@ def _rule(message: str) -> str:
     return text.replace("a valid boolean", "true or false").replace("a valid list", "a list, e.g. [a,b]")
 
 
-def wrong_nodes(
-    cfg: DictConfig, composition: Composition, schema: Schema, faulty: set[str], entries: Entries
-) -> list[str]:
+def wrong_nodes(cfg: DictConfig, composition: Composition, faulty: set[str], entries: Entries) -> list[str]:
     """Wrong values in the config groups' nodes, and interpolations that cannot be resolved.
 
     faulty: keys that have a fault of their own or hang on one; they are not judged.
     """
-    faults: list[str] = []
+    schema, faults = composition.schema, list[str]()
     unresolved: dict[str, str] = {}
     for path in dict.fromkeys([*schema.nodes, *schema.libraries]):
         node, values = OmegaConf.select(cfg, path), {}
@@ -181,7 +144,7 @@ def wrong_nodes(
                 try:
                     values[key] = entries.value(path, key)
                 except OmegaConfBaseException as error:
-                    unresolved[f"{path}.{key}"] = _resolution_fault(f"{path}.{key}", error)
+                    unresolved[f"{path}.{key}"] = resolution_fault(f"{path}.{key}", error)
         if path in schema.nodes:
             faults += wrong_values(schema.nodes[path], values, f"{path}.") + _absent(
                 schema.nodes[path], node, path, composition
@@ -205,7 +168,7 @@ def _wrong_arguments(
 ) -> list[str]:
     """Arguments that the user passes straight to the library, against its annotations."""
     faults = []
-    for key in sorted(user_keys(composition)):
+    for key in sorted(composition.by_user):
         name = key.removeprefix(f"{path}.")
         if key == name or name not in values:
             continue

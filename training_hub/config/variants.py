@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from training_hub.config.compose import Composition, compose, implied
+from training_hub.config.compose import compose, implied
+from training_hub.config.composition import Composition
 from training_hub.config.groups import TOP_GROUPS
 from training_hub.config.home import expand_home
 from training_hub.config.refusals import composition_fault, refuse_nodes_without_settings

@@ -1,25 +1,11 @@
-"""What the front knows of a logger: its settings and what they need. What writes is in `workers/loggers/`."""
+"""Loggers that need no check of their settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from training_hub.interfaces.logger import Logger
 from training_hub.params import LoggerNode, Text, param
-
-
-class Logger:
-    """Somewhere that metrics go.
-
-    Node: its settings.
-    """
-
-    Node: ClassVar[type[LoggerNode]] = LoggerNode
-
-    @classmethod
-    def check(cls, node: Mapping[str, Any]) -> Iterator[str]:
-        """What is wrong with settings that are sound one by one, one line each."""
-        yield from ()
 
 
 class TensorBoardNode(LoggerNode):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from training_hub.loggers.base import Logger
+from training_hub.interfaces.logger import Logger
 from training_hub.params import LoggerNode, Text, param
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from training_hub.errors import fault
-from training_hub.loggers.base import Logger
+from training_hub.interfaces.logger import Logger
 from training_hub.params import LoggerNode, Text, param
 from training_hub.user import home
 

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from training_hub import train
 from training_hub.config import hydras
 from training_hub.config.choices import options_of
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.groups import GROUPS, conf_loader
 from training_hub.config.overrides import override_texts
 from training_hub.config.twice import refuse_twice

@@ -14,8 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from training_hub import catalogue, train
-from training_hub.config.compose import Composition
-from training_hub.config.origin import user_keys
+from training_hub.config.composition import Composition
 from training_hub.config.variants import Variants
 from training_hub.errors import ConfigError, fault, merged
 from training_hub.run import RunDir
@@ -68,7 +67,7 @@ class Planner:
         """
         composition = self._variants.compose(job.overrides)
         if (run := RunDir(folder / job.name)).exists():
-            anew = catalogue.backend_of(composition).cannot_resume and outcome(run)["status"] != "completed"
+            anew = composition.classes.backend.cannot_resume and outcome(run)["status"] != "completed"
             composition = self._variants.compose([*job.overrides, "overwrite=true" if anew else "resume=auto"])
         return self._plan(job, composition, folder)
 
@@ -80,7 +79,7 @@ class Planner:
 
     def attended(self, job: Job) -> bool:
         """Whether runs end with the process that launched them."""
-        return bool(catalogue.launcher_of(self._variants.compose(job.overrides)).attended)
+        return bool(self._variants.compose(job.overrides).classes.launcher.attended)
 
     @property
     def kept(self) -> dict[str, str]:
@@ -111,7 +110,7 @@ class Planner:
             _each(every, self._variants.compose)  # raises: it says why no job is sound
             raise AssertionError(every)
         with composition.resolving() as cfg:
-            own = "output_dir" in user_keys(composition)
+            own = "output_dir" in composition.by_user
             try:
                 return Path(str(cfg.output_dir if own else composition.hydra_cfg.hydra.sweep.dir))
             except OmegaConfBaseException as error:
@@ -161,7 +160,7 @@ def digest_of(composition: Composition, swept: Sequence[str] = ()) -> str:
     How it is launched has no part in that, but for what the runs of a sweep differ in.
     """
     config: Any = OmegaConf.to_container(composition.cfg, resolve=False)
-    launching = set(catalogue.launcher_of(composition).Params.model_fields) - set(swept)
+    launching = set(composition.classes.launcher.Params.model_fields) - set(swept)
     asked = {key: value for key, value in config.items() if key not in launching.union(_NOT_OF_THE_RUN)}
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from packaging.requirements import Requirement
 
-from training_hub import catalogue, train
+from training_hub import train
 from training_hub.command_line.table import table
 from training_hub.config.check import check
-from training_hub.config.origin import user_keys
 from training_hub.config.preflight import CUDA_BUILD, how_to_install, without_cuda
 from training_hub.config.tested import recorded
 from training_hub.errors import ConfigError
@@ -36,13 +35,13 @@ def doctor(overrides: Sequence[str], folders: Sequence[str] = ()) -> tuple[str, 
     differences = drift(chosen, python)
     rows = [("python", platform.python_version(), "ok"), *_versions(_FRONT), *_machine()]
     rows += _worker(python) + _libraries(requires, missing, python)
-    rows += _gpu(python, needs_gpu) + _flash(catalogue.backend_of(composition), python)
+    rows += _gpu(python, needs_gpu) + _flash(composition.classes.backend, python)
     rows += _arguments(chosen, python, differences)
     lines = [f"{algorithm} on {chosen}", "", *table(rows)]
     lines += ["", f"to install: {how_to_install(missing, python, chosen)}"] if missing else []
     lines += ["", f"for the GPU: {CUDA_BUILD}"] if needs_gpu and without_cuda(python) else []
     lines += ["", *_drifted(chosen, python, differences)] if differences else []
-    asked = python if "backend.python" in user_keys(composition) else None  # else each has its own
+    asked = python if "backend.python" in composition.by_user else None  # else each has its own
     others = [(name, state(name, asked)) for name in AlgorithmRegistry.list_backends(algorithm)]
     healthy = not any(verdict == "missing" for *_, verdict in rows) and not any(each.breaks for each in differences)
     return "\n".join([*lines, "", *table([("backend", "state"), *others])]), healthy

@@ -10,10 +10,10 @@ from typing import Any
 from omegaconf import OmegaConf
 from packaging.requirements import Requirement
 
-from training_hub import catalogue, train
+from training_hub import train
 from training_hub.config.choices import options, read_option
-from training_hub.config.compose import Composition
-from training_hub.config.schema import Schema
+from training_hub.config.composition import Composition
+from training_hub.config.schema import Schema, search_path
 from training_hub.config.tested import recorded
 from training_hub.installed.interpreter import versions
 from training_hub.installed.signature import declared
@@ -63,7 +63,7 @@ def _public(names: Sequence[str], python: str | None) -> dict[str, str | None]:
 
 def as_tested(composition: Composition) -> Schema:
     """What a composition may hold, arguments included that were tested and are gone since: `drift` speaks of those."""
-    schema, tested = catalogue.schema_of(composition), recorded(composition.choices["backend"])["arguments"]
+    schema, tested = composition.schema, recorded(composition.choices["backend"])["arguments"]
 
     def then(path: str) -> Declared:
         return dict(tested.get(str(OmegaConf.select(composition.cfg, f"{path}._target_")), {}))
@@ -105,7 +105,7 @@ def _successor(name: str, text: str, new: Mapping[str, str]) -> str | None:
 
 
 def _now(target: str, python: str | None) -> Declared | None:
-    found = declared(target, catalogue.search_path(target, python))
+    found = declared(target, search_path(target, python))
     return None if found is None else {name: str(each) for name, each in found.items()}
 
 
@@ -114,7 +114,7 @@ def _recipes(backend: str) -> Iterator[tuple[Composition, str, str]]:
     for algorithm in options("algorithm"):
         if backend in options(f"recipe/{algorithm}"):
             composition = train.composed([f"algorithm={algorithm}", f"backend={backend}"])
-            for path in () if catalogue.is_python_made(composition) else catalogue.schema_of(composition).libraries:
+            for path in () if composition.classes.are_registered else composition.schema.libraries:
                 if target := OmegaConf.select(composition.cfg, f"{path}._target_"):
                     yield composition, path, str(target)
 
@@ -131,7 +131,7 @@ def _with_lines(backend: str, differences: Sequence[Difference]) -> list[Differe
             for source in composition.sources
             if key in source.keys
         ]
-        owned = any(each.name in catalogue.backend_of(composition).owned_of(each.target) for composition, _ in mine)
+        owned = any(each.name in composition.classes.backend.owned_of(each.target) for composition, _ in mine)
         return replace(each, lines=tuple(dict.fromkeys(places)), owned=owned)
 
     return [given(each) for each in differences]

@@ -10,7 +10,7 @@ from pydantic import Field
 from training_hub import catalogue, train
 from training_hub.command_line import settings as words
 from training_hub.config.check import check_and_resolve, faulty_keys, missing_parameters
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.preflight import how_to_install, inputs
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import missing_requirements
@@ -46,7 +46,7 @@ def configured(overrides: Sequence[str], folders: Sequence[str] = ()) -> tuple[C
     without_rows = "data_path" in missing_parameters(composition)
     if without_rows:
         composition.cfg.data_path = ""
-    faults, config = check_and_resolve(composition, catalogue.schema_of(composition))
+    faults, config = check_and_resolve(composition)
     faults += inputs(config, faulty_keys(composition, faults))
     if without_rows:
         faults = [text for text in faults if not text.startswith(_NO_ROWS)]

@@ -12,7 +12,7 @@ from training_hub import catalogue
 from training_hub.command_line.help import text
 from training_hub.command_line.table import table
 from training_hub.config.check import check
-from training_hub.config.compose import Composition
+from training_hub.config.composition import Composition
 from training_hub.config.origin import references
 from training_hub.config.schema import Schema
 from training_hub.errors import ConfigError
@@ -28,13 +28,13 @@ def explain(overrides: Sequence[str], folders: Sequence[str] = (), sweep: bool |
     """
     composition = catalogue.composed(overrides, folders, sweep=sweep)
     catalogue.refuse_python_made(composition)
-    schema = catalogue.schema_of(composition)
-    if faults := check(composition, schema, allow_missing=True):
+    schema = composition.schema
+    if faults := check(composition, allow_missing=True):
         raise ConfigError(*faults)
     settings = _settings(composition, schema)
     rows = [("parameter", "value", "from", "becomes")]
     with composition.resolving() as cfg:
-        for name in (str(key) for key in cfg if str(key) in schema.parameters()):
+        for name in (str(key) for key in cfg if str(key) in schema.parameters):
             becomes = [f"{each.shown} = {_value(cfg, each.path)}" for each in settings if name in each.governed_by]
             for index, setting in enumerate(becomes or ["-"]):
                 first = (name, _value(cfg, name), origin(composition, name))
@@ -42,7 +42,7 @@ def explain(overrides: Sequence[str], folders: Sequence[str] = (), sweep: bool |
         free = [
             (each.shown, _value(cfg, each.path), origin(composition, each.path))
             for each in settings
-            if not each.governed_by & schema.parameters()
+            if not each.governed_by & schema.parameters
         ]
     title = f"{composition.choices['algorithm']} on {composition.choices['backend']}"
     added = [f"{source.name} is of {source.extension}" for source in composition.sources if source.extension]

@@ -35,7 +35,7 @@ def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
     composition = train.composed([text for text in overrides if text.partition("=")[0] not in asked], folders)
     catalogue.refuse_python_made(composition)
     # A run may need more than its data does (`unfreeze_rank_ratio=...`); here only the two files must be there.
-    faults, config = check_and_resolve(composition, catalogue.schema_of(composition), allow_missing=True)
+    faults, config = check_and_resolve(composition, allow_missing=True)
     absent = [name for name in missing_parameters(composition) if name in _needed(composition.cfg)]
     faults += [f"{name}: required parameter is missing; add {name}=..." for name in absent]
     faults += inputs(config, faulty_keys(composition, faults))

@@ -1,0 +1,22 @@
+"""What the client knows of a logger: its settings and what they need. What writes is in `workers/loggers/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from training_hub.params import LoggerNode
+
+
+class Logger:
+    """Somewhere that metrics go.
+
+    Node: its settings.
+    """
+
+    Node: ClassVar[type[LoggerNode]] = LoggerNode
+
+    @classmethod
+    def check(cls, node: Mapping[str, Any]) -> Iterator[str]:
+        """What is wrong with settings that are sound one by one, one line each."""
+        yield from ()
