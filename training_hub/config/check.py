@@ -85,7 +85,7 @@ def unused(composition: Composition) -> list[str]:
     used = set().union(*(composition.used[key] for key in _nodes(cfg)))
     pending = list(used & parameters)
     while pending:  # a parameter whose default refers to another one carries that one along
-        further = composition.used[pending.pop()] & parameters - used
+        further = composition.used.get(pending.pop(), set()) & parameters - used
         used |= further
         pending += further
     choices = composition.choices

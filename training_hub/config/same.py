@@ -25,7 +25,7 @@ def differences(
     """
     schema = composition.schema
     nodes = {path.split(".")[0] for path in (*schema.nodes, *schema.libraries)}
-    launching = composition.used["launcher"]
+    launching = composition.used.get("launcher", set())
     free = launching.union(*(may_change(owner) for owner in schema.params))
     known = schema.parameters & now.keys() & before.keys()
     changed = {key: (before[key], now[key]) for key in sorted(known) if before[key] != now[key]}

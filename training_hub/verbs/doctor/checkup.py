@@ -26,7 +26,7 @@ Row = tuple[str, str, str]  # what, what is there, "ok" or what is wrong with it
 def doctor(overrides: Sequence[str], folders: Sequence[str] = ()) -> tuple[str, bool]:
     """The report, and whether everything that was chosen is there."""
     composition = train.composed(overrides, folders)
-    if faults := check(composition, as_tested(composition), allow_missing=True):
+    if faults := check(as_tested(composition), allow_missing=True):
         raise ConfigError(*faults)
     chosen, algorithm = composition.choices["backend"], composition.choices["algorithm"]
     node = composition.cfg.backend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 from training_hub import train
 from training_hub.config.choices import options, read_option
 from training_hub.config.composition import Composition
-from training_hub.config.schema import Schema, search_path
+from training_hub.config.schema import search_path
 from training_hub.config.tested import recorded
 from training_hub.installed.interpreter import versions
 from training_hub.installed.signature import declared
@@ -61,15 +62,17 @@ def _public(names: Sequence[str], python: str | None) -> dict[str, str | None]:
     return {name: version and version.partition("+")[0] for name, version in versions(names, python).items()}
 
 
-def as_tested(composition: Composition) -> Schema:
-    """What a composition may hold, arguments included that were tested and are gone since: `drift` speaks of those."""
+def as_tested(composition: Composition) -> Composition:
+    """A composition that may hold arguments as well that were tested and are gone since: `drift` speaks of those."""
     schema, tested = composition.schema, recorded(composition.choices["backend"])["arguments"]
 
     def then(path: str) -> Declared:
         return dict(tested.get(str(OmegaConf.select(composition.cfg, f"{path}._target_")), {}))
 
     libraries = {path: known and then(path) | dict(known) for path, known in schema.libraries.items()}
-    return replace(schema, libraries=libraries)
+    found = copy(composition)
+    vars(found)["schema"] = replace(schema, libraries=libraries)  # in place of the one that would be looked up
+    return found
 
 
 def drift(backend: str, python: str | None) -> list[Difference]:
