@@ -111,11 +111,11 @@ def _fault(
 ) -> str:
     """known: the names that a key at this place may have. library: the class whose arguments these are."""
     rule = f"{composition.choices.get('algorithm')} has no such parameter" if owner else "no such parameter"
-    rule = f"{library} has no such argument" if library else rule
     rule += composition.place_of(key)
     parent, _, last = key.rpartition(".")
     # Files use a parameter's own name; who types may use any.
     right = composition.aliases.get(key) or nearest(last, [*known, *(() if parent else composition.aliases)])
+    rule = f"{library} has no such argument{composition.place_of(key)}" if library and not right else rule
     way = f"did you mean {parent + '.' if parent else ''}{right}?" if right else _listing(parent, known, library)
     if not parent and key not in composition.aliases:
         from training_hub.config import elsewhere  # only now: most commands have no such key

@@ -6,8 +6,9 @@ import math
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from accelerate.utils import gather_object
 
-from training_hub.errors import RunFailed, fault
+from training_hub.errors import RunFailed, fault, ruined
 from training_hub.workers import finite
 from training_hub.workers.rise import much_higher
 
@@ -48,7 +49,7 @@ def check(trainer: Trainer) -> list[str]:
     a guess among all tokens, and worse than where training began.
     """
     step = trainer.state.global_step
-    finite.must_stay(trainer.accelerator.unwrap_model(trainer.model), step)
+    _must_stay_finite(trainer, step)
     if trainer.trained_last is None:  # nothing was trained since the last checkpoint
         return []
     micro_batch, before = trainer.trained_last
@@ -60,6 +61,16 @@ def check(trainer: Trainer) -> list[str]:
     if trainer.args.load_best_model_at_end:  # it may be another model by now
         return []
     return _risen(before_sum / max(1, units), loss / max(1, units))
+
+
+def _must_stay_finite(trainer: Steps, step: int) -> None:
+    """RunFailed, on all ranks alike, where the model of any rank holds a weight that is not finite."""
+    name = finite.of_model(trainer.accelerator.unwrap_model(trainer.model))
+    found: list[str | None] = gather_object([name])
+    if first := next(filter(None, found), None):
+        ranks = [str(rank) for rank, each in enumerate(found) if each]
+        where = "" if len(ranks) == len(found) else f" (rank {', '.join(ranks)})"
+        raise RunFailed(ruined(f"{first}{where}", step))
 
 
 def must_not_be_ruined(nats: float, at_first: float, vocabulary: int, step: int) -> None:
