@@ -63,7 +63,7 @@ def check(trainer: Trainer) -> list[str]:
     return _risen(before_sum / max(1, units), loss / max(1, units))
 
 
-def _must_stay_finite(trainer: Steps, step: int) -> None:
+def _must_stay_finite(trainer: Trainer, step: int) -> None:
     """RunFailed, on all ranks alike, where the model of any rank holds a weight that is not finite."""
     name = finite.of_model(trainer.accelerator.unwrap_model(trainer.model))
     found: list[str | None] = gather_object([name])
