@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from training_hub.machine import cluster
+from training_hub.launchers.slurm import cluster
 from training_hub.run import RunDir
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +56,7 @@ def requeue(run: RunDir, job: str) -> None:
     """As a preemption: SIGTERM, SIGKILL some seconds later, and the job's next life."""
     restarts = run.read_manifest().get("restarts", 0)
     if subprocess.run(["scontrol", "requeue", job], check=False, stderr=subprocess.DEVNULL).returncode == 0:
-        until(lambda: run.read_manifest().get("restarts", 0) > restarts or cluster.jobs([job])[job].is_pending)
+        until(lambda: run.read_manifest().get("restarts", 0) > restarts or cluster.jobs([job])[job].phase == "pending")
 
 
 WAYS: dict[str, Callable[[RunDir, str], None]] = {
@@ -78,7 +78,7 @@ def deaths(
             wait_for_a_moment(run, process, dice, place.steps)
             job = run.read_job()
             if process.poll() is None and job and workers(run):
-                WAYS[way](run, job)
+                WAYS[way](run, job.id)
                 until(lambda: not workers(run) or way == "SLURM, requeued")
                 lives.kills, left = lives.kills + 1, left - 1
                 lives.lost.append(steps_lost(run))

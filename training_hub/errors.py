@@ -16,6 +16,9 @@ from collections.abc import Iterable, Sequence
 from training_hub.redaction import redacted
 from training_hub.terminal import harmless, shown
 
+EXIT_INTERRUPTED = 75  # stopped with its state saved: the same command with resume=auto resumes it
+EXIT_CTRL_C = 130  # stopped at once
+
 _FEW = 5
 _MOST_TOLD = 50
 _LONGEST_NAME = 100

@@ -106,7 +106,7 @@ def refuse_set_here(changed: Sequence[str]) -> None:
 
 
 def _refuse_living(run: RunDir) -> None:
-    """ConfigError where a job of SLURM's works in the folder, or will; a run of this machine's holds the lock."""
+    """ConfigError where a job works in the folder, or will; a run that this machine waits for holds the lock."""
     if run.exists() and run.read_job() is not None and (found := state(run)).may_go_on:
         way = "wait for its end, cancel it, or choose another"
         rule = f"a run {'is' if found.goes_on else 'may be'} going on there: {found.reason or found.word}"

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -32,7 +32,7 @@ _OF_ITS_END = ("ended", "exit_status")  # entries of a manifest
 _STATUSES = ("created", "pending", "running", "completed", "failed", "interrupted")
 
 _ENDS = frozenset(("completed", "failed", "interrupted"))
-_JOB = re.compile(r"\d+(_\d+)?")
+_JOB = re.compile(r"[^\W_][\w.:/@+=-]*", re.ASCII)  # an option of a command it is not
 
 # What is read back is held against these: see `stored`.
 METRICS_ROW = {key + "!" * (key == "step"): stored.NUMBER for key in metrics.CORE} | {metrics.NAME: stored.NUMBER}
@@ -59,7 +59,9 @@ _RESULT = {
     "status!": _ENDS, "run_dir": str, "checkpoint_path": str, "metrics": {str: stored.NUMBER},
     "duration_s": stored.NUMBER, "error": str, "best_checkpoint_path": str, "stopped": str, "warnings": [str],
 }  # fmt: skip
-_SPEC = {"run_dir!": str, "commands!": [[str]], "env!": {str: str}, "dropped_env": [str], "settings": dict}
+_SPEC = {
+    "run_dir!": str, "commands!": [[str]], "env!": {str: str}, "dropped_env": [str], "settings": dict, "launcher": str,
+}  # fmt: skip
 
 
 @dataclass
@@ -90,7 +92,7 @@ class RunSpec:
 
     commands: argument lists, run one after the other until one fails. env: what is added to the environment.
     dropped_env: variables that must not reach the workers. world_size: processes in all, over all nodes. settings: the
-    launcher's own. resumable: whether a run that stopped can go on.
+    launcher's own. resumable: whether a run that stopped can be resumed. launcher: its class, package.module.Class.
     """
 
     run_dir: str
@@ -100,6 +102,14 @@ class RunSpec:
     world_size: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
     resumable: bool = True
+    launcher: str = ""
+
+
+class JobName(NamedTuple):
+    """The job that a run is: its id, as its launcher knows it, and the class of that launcher."""
+
+    id: str
+    launcher: str
 
 
 class RunDir:
@@ -120,8 +130,8 @@ class RunDir:
         self.lock = self.path / ".lock"
         self.spec = self.path / "spec.json"  # the RunSpec, for a job on another machine
         self.loggers = self.path / "loggers"  # a file for each logger: which run it is there, how far it has got
-        self.job = self.path / "job.json"  # which job of SLURM it is
-        self.slurm = self.path / "slurm"  # the script that was submitted
+        self.job = self.path / "job.json"  # which job it is, and of which launcher
+        self.submitted = self.path / "job"  # what a launcher keeps of its job, e.g. the script that was submitted
         self.prepared = self.path / "prepared"  # rows as a library's script reads them: train.jsonl, eval.jsonl
         self.library = self.path / "library"  # what a library's script writes
         self.checkpoints = self.path / "checkpoints"
@@ -337,9 +347,10 @@ class RunDir:
         shapes = {self.metrics: METRICS_ROW, self.samples: _SAMPLES_ROW}
         return [said for file, shape in shapes.items() if (said := stored.rows(file, shape)[1])]
 
-    def write_job(self, job: str) -> None:
-        """Write down which job of SLURM the run is."""
-        write_atomically(self.job, json.dumps({"id": job, "noted": time.strftime("%Y-%m-%dT%H:%M:%S%z")}) + "\n")
+    def write_job(self, job: str, launcher: str) -> None:
+        """Write down which job the run is, and the class of the launcher that answers for it."""
+        entries = {"id": job, "launcher": launcher, "noted": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        write_atomically(self.job, json.dumps(entries) + "\n")
 
     def write_result(self, result: TrainResult) -> None:
         """Write the result; nothing is written to the run after it."""
@@ -363,14 +374,21 @@ class RunDir:
         loaded = stored.read(self.spec, _SPEC)
         return RunSpec(**loaded | {"commands": tuple(map(tuple, loaded["commands"]))})
 
-    def read_job(self) -> str | None:
-        """The SLURM job that the run is, `12` or `12_3`; None for a run on one machine."""
+    def read_job(self) -> JobName | None:
+        """The job that the run is, None for a run that is none. Where job.json names no launcher, the config does."""
         if not stored.there(self.job):
             return None
-        number = str(stored.read(self.job, {"id!": (str, int)})["id"])
-        if not _JOB.fullmatch(number):
-            raise stored.Damaged(self.job, "its id is not the number of a job")
-        return number
+        found = stored.read(self.job, {"id!": (str, int), "launcher": str})
+        name = JobName(str(found["id"]), found.get("launcher") or self.launcher())
+        if not _JOB.fullmatch(name.id):
+            raise stored.Damaged(self.job, "its id is not that of a job")
+        if not name.launcher:
+            raise stored.Damaged(self.job, "it names no launcher")
+        return name
+
+    def launcher(self) -> str:
+        """The class of the launcher that the config names; "" where it names none."""
+        return str((self.read_config().get("launcher") or {}).get("_target_") or "")
 
     def request_stop(self, by: str = "user") -> None:
         """Ask the worker to save and stop after the current step."""

@@ -59,7 +59,7 @@ class SweepDir:
         self.results = self.path / "results.csv"
         self.conf = RunDir(self.path).conf  # options that did not come with the project, as when it began
         self.stop = RunDir(self.path).stop  # somebody asked for no further runs
-        self.slurm = self.path / "slurm"  # the script of the job array, and its output before a run's log begins
+        self.submitted = RunDir(self.path).submitted  # what the launcher keeps of its jobs
 
     def exists(self) -> bool:
         """Whether a sweep was ever started in this folder."""

@@ -26,7 +26,7 @@ from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import gpu_switches, preflight, sound_checks
 from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
-from training_hub.errors import ConfigError, RunFailed, RunInterrupted, fault
+from training_hub.errors import EXIT_CTRL_C, EXIT_INTERRUPTED, ConfigError, RunFailed, RunInterrupted, fault
 from training_hub.installed import trust
 from training_hub.machine import hardware
 from training_hub.machine.processes import how_it_ended
@@ -61,7 +61,7 @@ class Plan:
     @property
     def unwatched(self) -> list[weights_check.Asked]:
         """Its model, for `weights_check`, where it begins with it while nobody looks on."""
-        if self.launcher.attended or self.start != resume.NEW:
+        if self.launcher.waits or self.start != resume.NEW:
             return []
         return [(self.config["model"], self.config["backend"]["python"])]
 
@@ -96,7 +96,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
         []
         if faults
         else shortages(
-            config, partial(backend.memory_floor, config, adapter), launcher.attended, not backend.cannot_resume
+            config, partial(backend.memory_floor, config, adapter), launcher.waits, not backend.cannot_resume
         )
     )
     faults += scarce if config.get("strict") else []
@@ -143,7 +143,7 @@ def follow(planned: Plan, command: Sequence[str], watch: Callable[[RunDir], Watc
     """Launch a plan and follow it to its end, unseen but for what `watch` makes of it.
 
     command: what the user typed, for the manifest. Raises RunFailed where the run failed, RunInterrupted where it was
-    stopped, ConfigError where the run directory cannot be written, or the weights of an unattended run do not fit.
+    stopped, ConfigError where the run directory cannot be written, or the weights of a job's model do not fit.
     """
     weights_check.must_fit(planned.unwatched)
     with _begun(planned, command) as (directory, start):
@@ -199,13 +199,13 @@ def _launch(planned: Plan, directory: RunDir, watch: Callable[[RunDir], Watch]) 
 
     Whatever ends this process meanwhile, the run does not stay "running"; but for one that goes on by itself.
     """
-    attended = planned.launcher.attended
+    waits = planned.launcher.waits
     try:
-        directory.update_manifest(status="running" if attended else "pending")
+        directory.update_manifest(status="running" if waits else "pending")
         with watch(directory) as watching:
             return planned.launcher.launch(planned.spec, directory, watching.tick)
     except BaseException as error:
-        if attended or directory.read_job() is None:
+        if waits or directory.read_job() is None:
             stopped = isinstance(error, KeyboardInterrupt)
             _record(directory, "interrupted" if stopped else "failed", f"{type(error).__name__}: {error}".rstrip(": "))
         raise
@@ -234,6 +234,7 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
         world_size=int(node["world_size"]),
         settings=dict(node),
         resumable=not backend.cannot_resume,
+        launcher=f"{launcher.__module__}.{launcher.__qualname__}",
     )
 
 
@@ -261,7 +262,9 @@ def _outcome(planned: Plan, directory: RunDir, status: int) -> TrainResult:
     if result is None:
         died = how_it_ended(status)
         died += "; the disk is full" if hardware.free_disk_gb(directory.path) < _FULL_GB else ""
-        result = _record(directory, "interrupted" if status == 130 or directory.stop_requested() else "failed", died)
+        result = _record(
+            directory, "interrupted" if status == EXIT_CTRL_C or directory.stop_requested() else "failed", died
+        )
     if result.status == "failed":
         if directory.read_manifest().get("exit_status") == ConfigError.exit_status:
             raise RunFailed(f"{result.error}\n  whole log: {directory.log}", ConfigError.exit_status)
@@ -272,7 +275,8 @@ def _outcome(planned: Plan, directory: RunDir, status: int) -> TrainResult:
         may_go_on = planned.spec.resumable and checkpoints.saved(directory)
         way = f"; go on with it: python -m training_hub resume {shlex.quote(str(directory.path))}" if may_go_on else ""
         raise RunInterrupted(
-            f"{directory.path}: stopped before its end{way}", 130 if status == 130 or status < 0 else 75
+            f"{directory.path}: stopped before its end{way}",
+            EXIT_CTRL_C if status == EXIT_CTRL_C or status < 0 else EXIT_INTERRUPTED,
         )
     return result
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from training_hub import telemetry, user
 from training_hub.data import notes
-from training_hub.errors import HubError, printable
+from training_hub.errors import EXIT_INTERRUPTED, HubError, printable
 from training_hub.installed import trust
 from training_hub.installed.locate import find_function
 from training_hub.machine.processes import end_with
@@ -29,7 +29,6 @@ from training_hub.run import RunDir, TrainResult
 from training_hub.workers.loggers.beside import Loggers
 from training_hub.workers.script.process import machine
 
-EXIT_INTERRUPTED = 75
 _PICKLED = (
     "a pickled file, of the model or of the checkpoint, holds more than tensors: reading it would run its code, so "
     "it is not read; start from a model in safetensors, or from another checkpoint"

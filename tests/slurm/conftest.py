@@ -7,17 +7,20 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from training_hub.launchers.slurm import check
-from training_hub.machine import cluster
-from training_hub.run import RunDir
+from training_hub.jobs import Job
+from training_hub.launchers.slurm import check, cluster
+from training_hub.launchers.slurm.launcher import SlurmLauncher
+from training_hub.run import RunDir, RunSpec
 
 SCRIPTS = Path(__file__).parents[3] / "shared" / "slurm"
+LAUNCHER = "training_hub.launchers.slurm.launcher.SlurmLauncher"
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch")
 
 
@@ -70,11 +73,22 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def job_of(run: RunDir) -> cluster.Job:
+def job_of(run: RunDir) -> Job:
     """The job of a run as SLURM has it."""
-    number = run.read_job()
-    assert number is not None
-    return cluster.jobs([number])[number]
+    return cluster.jobs([number_of(run)])[number_of(run)]
+
+
+def number_of(run: RunDir) -> str:
+    """The number of a run's job."""
+    name = run.read_job()
+    assert name is not None
+    assert name.launcher == LAUNCHER
+    return name.id
+
+
+def submit(specs: Sequence[RunSpec], folder: Path, at_a_time: int | None = None) -> list[str]:
+    """Submit runs; returns the numbers of their jobs."""
+    return SlurmLauncher.hand_over([replace(spec, launcher=LAUNCHER) for spec in specs], folder, at_a_time)
 
 
 def hub(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.conftest import boot, wait_for
+from tests.slurm.conftest import boot, submit, wait_for
 from tests.slurm.test_jobs import Make, make, started  # noqa: F401  a fixture
-from training_hub.launchers.slurm.submit import submit
-from training_hub.machine import cluster
+from training_hub.launchers.slurm import cluster
 from training_hub.results.state import state
 from training_hub.run import RunDir
 
@@ -49,12 +48,12 @@ def test_the_accounts_tell_what_the_controller_has_forgotten(
 ) -> None:
     ended, job = started(make("ended", 3))
     held = make("held", sbatch={"hold": True})
-    [waiting] = submit([held], RunDir(held.run_dir).slurm)
+    [waiting] = submit([held], RunDir(held.run_dir).submitted)
     subprocess.run(["scancel", waiting], check=True)
-    states = {job: "COMPLETED", waiting: "CANCELLED"}
-    wait_for(lambda: {each.id: each.state for each in cluster._accounts([*states])} == states)
+    states = {job: "completed", waiting: "cancelled"}
+    wait_for(lambda: {each.id: each.word for each in cluster._accounts([*states])} == states)
     forget(root)
-    assert {name: each.state for name, each in cluster.jobs([*states]).items()} == states
+    assert {name: each.word for name, each in cluster.jobs([*states]).items()} == states
     assert (state(ended).word, state(RunDir(held.run_dir)).word) == ("completed", "cancelled")
     (root / "without sacct").mkdir()
     for name in ("squeue", "scontrol"):

@@ -1,4 +1,4 @@
-"""The life of a job on a real SLURM, with workers that count instead of training."""
+"""Jobs on a real SLURM, with workers that count instead of training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.slurm.conftest import job_of, wait_for
+from tests.slurm.conftest import LAUNCHER, job_of, number_of, submit, wait_for
 from training_hub.errors import ConfigError
-from training_hub.launchers.slurm.follow import follow
-from training_hub.launchers.slurm.submit import _submit_alike, submit
-from training_hub.machine import cluster
+from training_hub.launchers.follow import follow
+from training_hub.launchers.slurm import cluster
+from training_hub.launchers.slurm.launcher import SlurmLauncher
+from training_hub.launchers.slurm.submit import _submit_alike
 from training_hub.results.state import state
 from training_hub.run import RunDir, RunSpec, TrainResult
 from training_hub.verbs.cancel.stop import cancel
@@ -41,23 +42,25 @@ def make(tmp_path: Path) -> Make:
     def spec(name: str, steps: int = 5, command: tuple[str, ...] = (), **settings: Any) -> RunSpec:
         run = RunDir(tmp_path / name)
         run.path.mkdir()
-        run.create({}, [], {"status": "pending"})
+        run.create({"launcher": {"_target_": LAUNCHER}}, [], {"status": "pending"})
         words = command or (sys.executable, COUNTING, str(run.path), str(steps))
-        return RunSpec(str(run.path), (words,), {"COLOUR": "dark 'red'"}, settings=SETTINGS | settings)
+        return RunSpec(
+            str(run.path), (words,), {"COLOUR": "dark 'red'"}, settings=SETTINGS | settings, launcher=LAUNCHER
+        )
 
     return spec
 
 
 def started(spec: RunSpec) -> tuple[RunDir, str]:
     """A run whose job has begun to count."""
-    [job] = submit([spec], RunDir(spec.run_dir).slurm)
+    [job] = submit([spec], RunDir(spec.run_dir).submitted)
     run = RunDir(spec.run_dir)
     wait_for(run.read_metrics, 20)
     return run, job
 
 
 def followed(run: RunDir, job: str) -> int:
-    return follow(run, job, lambda: None)
+    return follow(SlurmLauncher, run, job, lambda: None)
 
 
 def steps(run: RunDir) -> list[float]:
@@ -68,7 +71,7 @@ def test_a_job_runs_to_its_end(make: Make) -> None:
     run, job = started(make("run", gpus_per_node=3))
     assert followed(run, job) == 0
     assert steps(run) == [1, 2, 3, 4, 5]
-    assert job_of(run).state == "COMPLETED"
+    assert job_of(run).word == "completed"
     assert (state(run).word, run.read_manifest()["status"], run.read_manifest()["job"]) == (
         "completed",
         "completed",
@@ -79,7 +82,7 @@ def test_a_job_runs_to_its_end(make: Make) -> None:
 
 def test_runs_with_the_same_settings_are_one_array_and_others_are_not(make: Make, tmp_path: Path) -> None:
     specs = [make("a", 4), make("b", 2, cpus_per_node=2), make("c", 3)]
-    jobs = submit(specs, tmp_path / "jobs", array_parallelism=1)
+    jobs = submit(specs, tmp_path / "jobs", at_a_time=1)
     runs = [RunDir(spec.run_dir) for spec in specs]
     array = jobs[0].partition("_")[0]
     assert jobs == [f"{array}_0", jobs[1], f"{array}_1"]
@@ -94,7 +97,7 @@ def test_a_job_whose_submitter_died_at_once_is_known_all_the_same(make: Make, tm
     array = _submit_alike(specs, tmp_path, None, "job.sh")  # the jobs are noted after that
     runs = [RunDir(spec.run_dir) for spec in specs]
     wait_for(lambda: all(run.read_metrics() for run in runs), 30)
-    assert [run.read_job() for run in runs] == [f"{array}_0", f"{array}_1"]
+    assert [number_of(run) for run in runs] == [f"{array}_0", f"{array}_1"]
     assert [state(run).word for run in runs] == ["running"] * 2
     cluster.cancel([array])
 
@@ -103,11 +106,11 @@ def test_a_failure_on_one_node_ends_the_job_on_all(make: Make) -> None:
     program = "import os, time; time.sleep(60 * (os.environ['SLURM_NODEID'] == '0')); raise ValueError('no luck')"
     spec = make("run", command=(sys.executable, "-c", program), nodes=2)
     began = time.monotonic()
-    [job] = submit([spec], RunDir(spec.run_dir).slurm)
+    [job] = submit([spec], RunDir(spec.run_dir).submitted)
     run = RunDir(spec.run_dir)
     assert followed(run, job) == 1
     assert time.monotonic() - began < 15
-    assert job_of(run).state == "FAILED"
+    assert job_of(run).word == "failed"
     result = run.read_result()
     assert result is not None
     assert (result.status, state(run).word) == ("failed", "failed")
@@ -134,7 +137,7 @@ def test_a_job_that_is_cancelled_saves_and_is_not_queued_again(make: Make) -> No
     run, job = started(make("run", 1000))
     subprocess.run(["scancel", job], check=True)
     assert followed(run, job) == 75
-    assert job_of(run).state == "CANCELLED"
+    assert job_of(run).word == "cancelled"
     assert (run.checkpoints / "step").read_text() == str(len(steps(run)))
     assert state(run).word == "interrupted"
 
@@ -143,13 +146,13 @@ def test_the_verb_lets_a_job_save(make: Make) -> None:
     run, job = started(make("run", 1000))
     assert cancel([str(run.path)], now=False) == [f"{run.path}: asked to save and stop after this step"]
     assert followed(run, job) == 75
-    assert job_of(run).state == "FAILED"  # it did not do what it was to do; SLURM has no better word
+    assert job_of(run).word == "failed"  # it did not do what it was to do; SLURM has no better word
     assert (run.checkpoints / "step").exists()
 
 
 def test_the_verb_cancels_a_job_that_waits(make: Make) -> None:
     spec = make("run", sbatch={"hold": True})
-    [job] = submit([spec], RunDir(spec.run_dir).slurm)
+    [job] = submit([spec], RunDir(spec.run_dir).submitted)
     run = RunDir(spec.run_dir)
     assert (state(run).word, state(run).reason) == ("pending", f"job {job}: JobHeldUser")
     assert cancel([str(run.path)], now=False) == [f"{run.path}: job {job} is cancelled"]
@@ -235,18 +238,18 @@ def test_a_stopped_job_may_go_on_as_long_as_a_cluster_is_silent(
 
 def test_ctrl_c_once_lets_the_job_save(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     run, job = started(make("run", 1000))
-    assert follow(run, job, pressing(times=1)) == 75
+    assert follow(SlurmLauncher, run, job, pressing(times=1)) == 75
     assert (run.checkpoints / "step").exists()
     assert capsys.readouterr().out.splitlines()[-1] == f"job {job}: interrupted"  # to SLURM it is FAILED
 
 
 def test_ctrl_c_twice_cancels_the_job(make: Make) -> None:
     spec = make("run", command=(sys.executable, "-c", "import time; time.sleep(300)"))
-    [job] = submit([spec], RunDir(spec.run_dir).slurm)
+    [job] = submit([spec], RunDir(spec.run_dir).submitted)
     run = RunDir(spec.run_dir)
     wait_for(lambda: run.read_manifest()["status"] == "running")
-    assert follow(run, job, pressing(times=2)) == 130
-    wait_for(lambda: job_of(run).state == "CANCELLED")
+    assert follow(SlurmLauncher, run, job, pressing(times=2)) == 130
+    wait_for(lambda: job_of(run).word == "cancelled")
 
 
 def pressing(times: int) -> Callable[[], None]:

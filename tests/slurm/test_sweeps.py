@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.conftest import hub, wait_for
+from tests.slurm.conftest import hub, number_of, wait_for
 from tests.slurm.test_jobs import COUNTING
 from tests.sweeps.conftest import Sweep, words  # noqa: F401  a fixture
 from training_hub.sweep_dir import Job, SweepDir
-from training_hub.sweeps.array import run_array
 from training_hub.sweeps.board import Board
+from training_hub.sweeps.submitted import run_submitted
 from training_hub.verbs.cancel.stop import cancel
 from training_hub.verbs.status.states import status
 
@@ -48,7 +48,7 @@ def run(sweep: Sweep, at_a_time: int | None = None) -> tuple[int, list[str]]:
     """Exit status, and those of the runs as results.csv has them."""
     board = Board(sweep.directory, sweep.jobs)
     left = [job for job in sweep.jobs if board.rows[job.digest]["status"] != "completed"]
-    status = run_array(sweep.directory, left, [], at_a_time, sweep.plan, board)
+    status = run_submitted(sweep.directory, left, [], at_a_time, sweep.plan, board)
     board.write()
     with sweep.directory.results.open() as file:
         return status, [row["status"] for row in csv.DictReader(file)]
@@ -57,9 +57,9 @@ def run(sweep: Sweep, at_a_time: int | None = None) -> tuple[int, list[str]]:
 def test_a_sweep_is_one_array_and_one_failure_stops_nothing(made: Callable[..., Sweep]) -> None:
     sweep = made(lambda job: "three" if job.swept["seed"] == "2" else "3", "seed=1,2,3")
     assert run(sweep, 2) == (1, ["completed", "failed", "completed"])
-    numbers = [str(sweep.directory.run_of(job).read_job()) for job in sweep.jobs]
+    numbers = [number_of(sweep.directory.run_of(job)) for job in sweep.jobs]
     assert {number.partition("_")[0] for number in numbers} == {numbers[0].partition("_")[0]}
-    assert "--array=0-2%2" in (sweep.directory.slurm / "job.sh").read_text()
+    assert "--array=0-2%2" in (sweep.directory.submitted / "job.sh").read_text()
 
 
 @pytest.mark.parametrize(("times", "expected"), [(1, 75), (2, 130)])

@@ -59,7 +59,7 @@ def test_a_job_trains_and_is_followed(run: tuple[RunDir, str]) -> None:
     assert len(losses(directory)) == 3
     assert directory.final_checkpoint.is_dir()
     job = job_of(directory)
-    assert job.state == "COMPLETED"
+    assert job.word == "completed"
     for text in (f"job {job.id}: running on node", "step 3/3  loss ", "completed in"):
         assert text in output
 
@@ -88,7 +88,7 @@ def test_a_training_that_fails_is_a_failed_job(settings: list[str], tmp_path: Pa
     assert "=nan: not a number at step" in done.stderr.splitlines()[0]
     assert done.stderr.splitlines()[-1] == f"  whole log: {directory.log}"
     assert "Traceback" in directory.log.read_text()
-    assert (job_of(directory).state, state(directory).word) == ("FAILED", "failed")
+    assert (job_of(directory).word, state(directory).word) == ("failed", "failed")
 
 
 def test_a_process_that_is_killed_on_another_node_is_named(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.slurm.conftest import hub
 from tests.workers.conftest import conversation
-from training_hub.machine import cluster
+from training_hub.launchers.slurm import cluster
 
 pytestmark = [pytest.mark.usefixtures("slurm"), pytest.mark.needs("torch", "trl")]
 

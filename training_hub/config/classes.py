@@ -84,10 +84,12 @@ def owner_of(takes_adapter: bool, name: str) -> str | None:
         owner = getattr(AlgorithmRegistry.get_algorithm(algorithm), "Params", None)
         if owner is not None and name in owner.model_fields:
             return f"algorithm={algorithm}"
-    for launcher in options("launcher"):
-        if name in _option("launcher", launcher, LAUNCHER).Params.model_fields:
-            return f"launcher={launcher}"
-    return None
+    return next((f"launcher={each}" for each, found in launchers().items() if name in found.Params.model_fields), None)
+
+
+def launchers() -> dict[str, Any]:
+    """Every launcher that can be chosen, by its name."""
+    return {name: _option("launcher", name, LAUNCHER) for name in options("launcher")}
 
 
 def _option(group: str, name: str, kind: str) -> Any:

@@ -17,11 +17,11 @@ _NEEDS = {"model", "recipe", "launcher", "backend", "adapter", "output_dir"}
 
 
 def shortages(
-    config: Mapping[str, Any], memory_floor: Callable[[Size], MemoryFloor], attended: bool, keeps_state: bool
+    config: Mapping[str, Any], memory_floor: Callable[[Size], MemoryFloor], waits: bool, keeps_state: bool
 ) -> list[str]:
     """What there is too little of, one line each.
 
-    memory_floor: the least that one process holds of a model of some size. attended: whether the processes run on this
+    memory_floor: the least that one process holds of a model of some size. waits: whether the processes run on this
     machine. keeps_state: whether checkpoints hold the optimizer as well. Nothing is said of a model whose files are not
     here.
     """
@@ -29,7 +29,7 @@ def shortages(
     if size is None:
         return []
     least = memory_floor(size)
-    return [*(_memory(config, least) if attended else []), *_disk(config, size, least, keeps_state)]
+    return [*(_memory(config, least) if waits else []), *_disk(config, size, least, keeps_state)]
 
 
 def too_full(config: Mapping[str, Any]) -> list[str]:

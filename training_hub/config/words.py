@@ -14,25 +14,18 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from training_hub.config.choices import entry, options
 from training_hub.config.sources import Said
 from training_hub.config.typed import Typed, parse
 from training_hub.errors import ConfigError, fault
 from training_hub.installed import signature, trust
-from training_hub.installed.locate import CALLBACK, find_class
+from training_hub.installed.locate import CALLBACK, LAUNCHER, find_class
 
 PYTHON = "backend.python"
 _CALLBACKS = ("training_hub", "training_hub.callbacks")
 _WAY = "type it, or add trust=true if you trust the file"
 _CODE_OF_MODELS = ("${trust_remote_code}", "${model.trust_remote_code}", False, None)
 _OF_HYDRA = ("_target_", "()", "class", "searchpath")  # that Hydra, or Python's logging, calls or imports
-# Options of sbatch that say where and when a job runs, and nothing of what.
-_HARMLESS = {
-    "begin", "comment", "constraint", "contiguous", "core_spec", "cores_per_socket", "deadline", "dependency",
-    "exclude", "exclusive", "gpu_bind", "gpu_freq", "gpus", "gpus_per_task", "gres", "hint", "hold", "licenses",
-    "mail_type", "mem_per_cpu", "mem_per_gpu", "nice", "nodelist", "overcommit", "oversubscribe", "power", "priority",
-    "qos", "reservation", "sockets_per_node", "spread_job", "switches", "threads_per_core", "time_min", "tmp",
-    "use_min_nodes", "wckey",
-}  # fmt: skip
 
 
 def heed(cfg: DictConfig, said: Sequence[Said], typed: Typed) -> None:
@@ -42,10 +35,11 @@ def heed(cfg: DictConfig, said: Sequence[Said], typed: Typed) -> None:
     if is_trusting(typed):
         _allow_all(cfg)
         return
+    launcher = _value(cfg, "launcher._target_")
     faults = [
         fault(each.key, each.value, f"not run on the word of {each.name}.yaml alone", _WAY)
         for each in {each.key: each for each in said}.values()
-        if runs(each.key, each.value) and each.key not in typed
+        if runs(each.key, each.value, launcher) and each.key not in typed
     ]
     faults += [
         fault("trust", each.value, f"counts only where it is typed, and {each.name}.yaml says it", "drop it there")
@@ -67,8 +61,11 @@ def is_word(key: str) -> bool:
     return key in ("trust", "backend.worker") or runs(key, "any/value")
 
 
-def runs(key: str, value: Any) -> bool:
-    """Whether a setting makes the program, or a library, execute something that it names."""
+def runs(key: str, value: Any, launcher: str | None = None) -> bool:
+    """Whether a setting makes the program, or a library, execute something that it names.
+
+    launcher: the class that is asked for settings of the launcher, beside those of all options.
+    """
     first, _, rest = key.partition(".")
     last = key.rpartition(".")[2]
     if first == "hydra":
@@ -79,10 +76,15 @@ def runs(key: str, value: Any) -> bool:
         return "/" in str(value)
     if key == PYTHON:
         return bool(value) and not _is_known_python(str(value))
-    if rest.startswith("sbatch") and first == "launcher":
-        option = rest.removeprefix("sbatch").removeprefix(".").replace("-", "_")
-        return bool(value) and not isinstance(value, dict) and option not in _HARMLESS
-    return key in ("launcher.setup", "launcher.srun") and bool(value)
+    return first == "launcher" and bool(rest) and any(each.executes(rest, value) for each in _launchers(launcher))
+
+
+def _launchers(further: str | None) -> Iterator[Any]:
+    """The classes of all launchers; further: of one that is no option. What is not trusted is refused elsewhere."""
+    named = [entry("launcher", name, "launcher._target_") for name in options("launcher")]
+    for target in {*named, *([further] if further else [])}:
+        with suppress(ConfigError, ImportError):
+            yield find_class(str(target), LAUNCHER)
 
 
 def would_run(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[str]:
@@ -94,10 +96,11 @@ def would_run(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[s
         for name, node in (config.get(group) or {}).items():
             if isinstance(node, Mapping) and node.get(key):
                 yield f"{group}.{name}.{key}={node[key]}"
-    yield from (f"{key}={value}" for key, value in _leaves(config) if key != PYTHON and runs(key, value))
+    launcher = (config.get("launcher") or {}).get("_target_")
+    yield from (f"{key}={value}" for key, value in _leaves(config) if key != PYTHON and runs(key, value, launcher))
     for text in map(str, overrides):
         key, _, value = text.lstrip("+").partition("=")
-        if runs(key, value) or key.rpartition(".")[2] in ("worker", "_target_"):
+        if runs(key, value, launcher) or key.rpartition(".")[2] in ("worker", "_target_"):
             yield text.lstrip("+")
 
 

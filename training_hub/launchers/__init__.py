@@ -1,1 +1,1 @@
-"""What starts the workers: on this machine, or as a job of a cluster."""
+"""What starts the workers: on this machine, or as a job of a scheduler."""

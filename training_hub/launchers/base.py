@@ -17,13 +17,13 @@ class Launcher(ABC):
     """How workers are started.
 
     Params: the root parameters that it adds. Node: its node in the config. dropped_env: what no worker inherits.
-    attended: whether a run ends with the process that launched it.
+    waits: whether `launch` waits for the run, which ends with this process; see `JobLauncher` where it does not.
     """
 
     Params: ClassVar[type[BaseModel]]
     Node: ClassVar[type[BaseModel]]
     dropped_env: ClassVar[tuple[str, ...]] = ()
-    attended: ClassVar[bool] = True
+    waits: ClassVar[bool] = True
 
     @classmethod
     @abstractmethod
@@ -53,7 +53,10 @@ class Launcher(ABC):
 
     @classmethod
     def plan(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None = None) -> str:
-        """What else there is to show of launches that are planned, as text; "" for nothing. The rest: see `submit`."""
+        """What else there is to show of launches that are planned, as text; "" for nothing.
+
+        folder, at_a_time: as for `JobLauncher.submit`.
+        """
         return ""
 
     @classmethod
@@ -65,9 +68,9 @@ class Launcher(ABC):
         """
 
     @classmethod
-    def submit(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None) -> None:
-        """Hand over several runs at once, whose folders have been made; only where they go on by themselves.
+    def executes(cls, setting: str, value: Any) -> bool:
+        """Whether a setting of its node names something that is executed, e.g. a line of shell.
 
-        folder: for what belongs to all of them. at_a_time: how many of them may go on at once, None for all.
+        Such a setting counts where the user typed it, not where a file alone says it. setting: its name in the node.
         """
-        raise NotImplementedError
+        return False

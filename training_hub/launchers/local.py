@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from training_hub.errors import EXIT_CTRL_C
 from training_hub.launchers import torchrun
 from training_hub.launchers.base import Launcher
+from training_hub.launchers.process import started
 from training_hub.machine import hardware
-from training_hub.machine.processes import MARK, end_with, kill_marked
-from training_hub.machine.signals import PassedOn, deaf, terminate_like_ctrl_c
+from training_hub.machine.signals import PassedOn, terminate_like_ctrl_c
 from training_hub.params import Text, TorchrunParams, param
 from training_hub.results.torchrun_log import blame_killed
 from training_hub.run import RunDir, RunSpec, TrainResult
@@ -80,22 +77,9 @@ def _conclude(run: RunDir) -> None:
 
 
 def _run(command: Sequence[str], spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int:
-    mark = secrets.token_hex(16)
-    environment = {name: value for name, value in os.environ.items() if name not in spec.dropped_env} | spec.env
-    environment[MARK] = mark
     begin = run.log_size()
-    with run.log.open("ab") as log:
-        # A session of its own: Ctrl-C reaches this process alone, which then asks the worker to stop.
-        worker = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            pass_fds=[] if run.lock_handle is None else [run.lock_handle],  # held until the worker is gone too
-            preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  one system call, which takes no lock
-        )  # fmt: skip
-    try:
+    with started(command, spec, run) as worker:
         status = _follow(worker, run, each_tick)
-    finally:
-        with deaf():  # whoever presses Ctrl-C a third time wants nothing to be left behind either
-            _end(worker, mark)
     if status:
         blame_killed(run, begin)
     return status
@@ -112,16 +96,8 @@ def _follow(worker: subprocess.Popen[bytes], run: RunDir, each_tick: Callable[[]
             return worker.returncode
         except KeyboardInterrupt as wish:
             if asked:
-                return 130
+                return EXIT_CTRL_C
             asked = True
             run.request_stop()
             if not isinstance(wish, PassedOn):
                 say("\nstopping after this step; Ctrl-C again to end at once")
-
-
-def _end(worker: subprocess.Popen[bytes], mark: str) -> None:
-    """Leave nothing behind: whatever the worker started and is still there is killed."""
-    with suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
-    kill_marked(mark)  # torchrun gives each of its processes a session of its own

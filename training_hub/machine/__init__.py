@@ -1,1 +1,1 @@
-"""What the program finds around itself: the machine, the processes on it, the cluster it belongs to."""
+"""What the program finds around itself: the machine, and the processes on it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_hub.machine import cluster
-from training_hub.run import METRICS_ROW, RunDir, TrainResult, filled
+from training_hub import jobs
+from training_hub.run import METRICS_ROW, JobName, RunDir, TrainResult, filled
 from training_hub.stored import Damaged, rows_of
 
 _TAIL_BYTES = 65536
@@ -40,13 +40,9 @@ class State:
 
 
 def states(runs: Sequence[RunDir]) -> list[State]:
-    """How several runs stand; SLURM is asked once for all."""
-    ids = [job for job in map(_job_that_may_go_on, runs) if job is not None]
-    try:
-        jobs: Mapping[str, cluster.Job] | str = cluster.jobs(ids)
-    except cluster.ClusterError as error:
-        jobs = str(error)
-    return [_state_or_damage(run, jobs) for run in runs]
+    """How several runs stand; each scheduler is asked once for all."""
+    answers = jobs.ask(filter(_may_be_a_living_job, runs))
+    return [_state_or_damage(run, answers.get(run.path)) for run in runs]
 
 
 def state(run: RunDir) -> State:
@@ -54,26 +50,26 @@ def state(run: RunDir) -> State:
     return states([run])[0]
 
 
-def _job_that_may_go_on(run: RunDir) -> str | None:
+def _may_be_a_living_job(run: RunDir) -> bool:
     try:
-        return run.read_job() if _may_go_on(run.read_result()) else None
+        return run.read_job() is not None and _may_go_on(run.read_result())
     except Damaged:
-        return None
+        return False
 
 
-def _state_or_damage(run: RunDir, jobs: Mapping[str, cluster.Job] | str) -> State:
+def _state_or_damage(run: RunDir, answer: jobs.Answer) -> State:
     try:
-        return _state(run, jobs)
+        return _state(run, answer)
     except Damaged as error:
         return State("running" if run.is_held() else "damaged", str(error))
 
 
-def _state(run: RunDir, jobs: Mapping[str, cluster.Job] | str) -> State:
-    job = run.read_job()
-    if job is not None and _may_go_on(run.read_result()):
-        found = State("unknown", jobs) if isinstance(jobs, str) else _of_job(run, job, jobs)
-        # A job that was stopped may wait for its next life, where there is a cluster; a copy elsewhere has none.
-        if found.goes_on or (found.may_go_on and cluster.exists()):
+def _state(run: RunDir, answer: jobs.Answer) -> State:
+    name = run.read_job()
+    if name is not None and _may_go_on(run.read_result()):
+        found = _of_job(run, name, answer)
+        # A job that was stopped may be queued again, where its scheduler is; a copy of it elsewhere may not.
+        if found.goes_on or (found.may_go_on and not isinstance(answer, jobs.NoScheduler)):
             return found
     else:
         found = _of_process(run)
@@ -103,17 +99,20 @@ def _of_process(run: RunDir) -> State:
     return State("lost", "its process ended without a word")
 
 
-def _of_job(run: RunDir, number: str, jobs: Mapping[str, cluster.Job]) -> State:
-    job = jobs.get(number)
-    if job is None:
-        return State("lost", f"SLURM knows job {number} no longer, and it left no result")
-    if job.is_pending:
-        return State("pending", f"job {number}" + (f": {job.reason}" if job.reason else ""))
-    if not job.has_ended:
-        return State("stopping" if run.stop_requested() else "running", f"job {number} on {job.nodes}")
-    if job.state == "CANCELLED":
-        return State("cancelled", f"job {number}: cancelled")
-    return State("failed", f"job {number}: {job.state.lower()}" + (f" ({job.reason})" if job.reason else ""))
+def _of_job(run: RunDir, name: JobName, answer: jobs.Answer) -> State:
+    if isinstance(answer, Damaged):
+        raise answer
+    if isinstance(answer, jobs.SchedulerError):
+        return State("unknown", str(answer))
+    if answer is None:
+        scheduler = jobs.scheduler_of(run, name).name
+        return State("lost", f"{scheduler} knows job {name.id} no longer, and it left no result")
+    if answer.phase == "pending":
+        return State("pending", f"job {name.id}" + (f": {answer.reason}" if answer.reason else ""))
+    if answer.phase == "running":
+        where = f" on {answer.place}" if answer.place else ""
+        return State("stopping" if run.stop_requested() else "running", f"job {name.id}{where}")
+    return State("cancelled" if answer.phase == "cancelled" else "failed", f"job {name.id}: {answer}")
 
 
 def last_row(run: RunDir) -> dict[str, Any]:

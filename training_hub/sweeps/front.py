@@ -12,17 +12,17 @@ import yaml
 from omegaconf import OmegaConf
 
 from training_hub import train, weights_check
-from training_hub.errors import ConfigError, fault
+from training_hub.errors import EXIT_INTERRUPTED, ConfigError, fault
 from training_hub.results.state import states
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, SweepDir, outcome
-from training_hub.sweeps.array import run_array
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.expand import Asked, read
 from training_hub.sweeps.find import find
 from training_hub.sweeps.plan import Planner
-from training_hub.sweeps.queue import STOPPED, Queue
+from training_hub.sweeps.queue import Queue
 from training_hub.sweeps.record import recorded
+from training_hub.sweeps.submitted import run_submitted
 from training_hub.sweeps.watch import watch
 from training_hub.terminal import say
 
@@ -49,15 +49,17 @@ class PlannedSweep:
         return "\n".join(f"{title}\n{indent(_without_target(node), '  ')}" for title, node in nodes.items())
 
     def script(self, plans: Sequence[train.Plan]) -> str:
-        """What a cluster would be given for all of them; "" on this machine."""
-        return plans[0].launcher.plan([each.spec for each in plans], self.directory.slurm, self.asked.own.get("jobs"))
+        """What a scheduler would be given for all of them; "" where none is."""
+        return plans[0].launcher.plan(
+            [each.spec for each in plans], self.directory.submitted, self.asked.own.get("jobs")
+        )
 
 
 def planned_sweep(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> PlannedSweep:
     """Check every job, or a sample where the values are chosen while the sweep runs. ConfigError with all faults."""
     asked = read(overrides, config_dirs)
     planner = planner_of(asked, config_dirs)
-    jobs, directory = _again(asked, planner) or _new(asked, planner)
+    jobs, directory = _jobs(asked, planner)
     return PlannedSweep(jobs, directory, planner, asked)
 
 
@@ -77,11 +79,20 @@ def run_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequence[str]
     ConfigError with the faults of all jobs, before the first one starts.
     """
     planner = planner_of(asked, config_dirs)
-    jobs, directory = _again(asked, planner) or _new(asked, planner)
+    jobs, directory = _jobs(asked, planner)
     weights_check.must_fit(planner.unwatched)
     with recorded(directory, jobs, overrides, config_dirs, planner.kept) as record:
         record.status = _run(directory, jobs, planner, asked.own.get("jobs"))
     return record.status
+
+
+def _jobs(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir]:
+    """The jobs, checked, and their folder."""
+    jobs, directory = _again(asked, planner) or _new(asked, planner)
+    launcher, limit = planner.launcher(jobs[0]), asked.own.get("jobs")
+    if limit and not launcher.waits and not launcher.limits:
+        raise ConfigError(fault("jobs", limit, f"{launcher.name} runs all jobs of a sweep at once", "drop it"))
+    return jobs, directory
 
 
 def _new(asked: Asked, planner: Planner) -> tuple[list[Job], SweepDir]:
@@ -148,10 +159,10 @@ def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: 
     say(f"sweep {directory.path}: {_counted(len(jobs), len(left), len(going))}")
     try:
         with board.screen:
-            if not planner.attended(jobs[0]):
-                return run_array(directory, left, going, at_a_time, plan, board)
+            if not planner.launcher(jobs[0]).waits:
+                return run_submitted(directory, left, going, at_a_time, plan, board)
             if going and watch(directory, going, board):
-                return STOPPED
+                return EXIT_INTERRUPTED
             return Queue(_parted(directory, jobs)[0], at_a_time, plan, board).run()
     finally:
         board.write()

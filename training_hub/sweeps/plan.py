@@ -77,9 +77,9 @@ class Planner:
         self.unwatched += (model for model in planned.unwatched if model not in self.unwatched)
         return planned
 
-    def attended(self, job: Job) -> bool:
-        """Whether runs end with the process that launched them."""
-        return bool(self._variants.compose(job.overrides).classes.launcher.attended)
+    def launcher(self, job: Job) -> Any:
+        """The class of a job's launcher."""
+        return self._variants.compose(job.overrides).classes.launcher
 
     @property
     def kept(self) -> dict[str, str]:

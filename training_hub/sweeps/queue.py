@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from training_hub import train
-from training_hub.errors import ConfigError
+from training_hub.errors import EXIT_INTERRUPTED, ConfigError
 from training_hub.machine.signals import Stops, counted_stops
 from training_hub.sweep_dir import Job
 from training_hub.sweeps.board import Board
@@ -16,7 +16,6 @@ from training_hub.sweeps.slots import Slots
 from training_hub.terminal import say
 
 _TICK_S = 0.05
-STOPPED = 75  # exit status of a sweep that can go on
 
 
 class Queue:
@@ -44,7 +43,7 @@ class Queue:
                 time.sleep(_TICK_S)
                 self._reap()
                 self._board.tick()
-        return max(self._status, STOPPED) if stopping else self._status
+        return max(self._status, EXIT_INTERRUPTED) if stopping else self._status
 
     def _start(self, job: Job, stops: Stops) -> bool:
         """False where there is no room for it yet."""

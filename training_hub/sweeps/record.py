@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training_hub.config.secrets import refusals
-from training_hub.errors import ConfigError, fault
+from training_hub.errors import EXIT_CTRL_C, EXIT_INTERRUPTED, ConfigError, fault
 from training_hub.provenance import command_line
 from training_hub.redaction import redacted
 from training_hub.sweep_dir import Job, SweepDir
 
-_WORDS = {0: "completed", 75: "interrupted", 130: "interrupted"}  # anything else: failed
+_WORDS = {0: "completed", EXIT_INTERRUPTED: "interrupted", EXIT_CTRL_C: "interrupted"}  # anything else: failed
 
 
 @dataclass

@@ -1,11 +1,11 @@
-"""Runs that go on without this process: jobs of a cluster, and what was found alive."""
+"""Runs that continue without this process: jobs of a scheduler, and what was found alive."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 
-from training_hub.machine import cluster
+from training_hub import jobs as scheduled
 from training_hub.machine.signals import counted_stops
 from training_hub.results.state import State, states
 from training_hub.run import RunDir, TrainResult
@@ -22,7 +22,7 @@ def watch(directory: SweepDir, jobs: Sequence[Job], board: Board) -> int:
     """Wait until all have ended; returns how often somebody asked them to stop meanwhile.
 
     Ctrl-C once: what runs saves and stops, what waits for its turn does not start; twice: at once. The longer it
-    takes, the more seldom a cluster is asked.
+    takes, the less often a scheduler is asked.
     """
     left, began, heard = list(jobs), time.monotonic(), 0
     with counted_stops() as stops:
@@ -62,8 +62,7 @@ def stop(runs: Sequence[RunDir], found: Sequence[State], now: bool) -> None:
     pairs = [(run, each) for run, each in zip(runs, found, strict=True) if each.goes_on]
     for run, _ in pairs:
         run.request_stop()
-    ended = [job for run, each in pairs if (job := run.read_job()) and (now or each.word == "pending")]
-    cluster.cancel(ended)
+    scheduled.cancel(run for run, each in pairs if run.read_job() and (now or each.word == "pending"))
     running = sum(each.word != "pending" for _, each in pairs)
     rest = f", {len(pairs) - running} will not start" if len(pairs) > running else ""
     say(f"\nstopping: {running} running{rest}" + ("" if now else "; Ctrl-C again to end at once"))

@@ -12,8 +12,9 @@ from typing import Any
 
 from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.installed.interpreter import missing_requirements
+from training_hub.jobs import NoScheduler, SchedulerError
+from training_hub.launchers.slurm import cluster
 from training_hub.launchers.slurm.submit import script
-from training_hub.machine import cluster
 from training_hub.run import RunSpec
 
 _REQUIRES = ["submitit>=1.5.3,<2"]
@@ -31,15 +32,16 @@ _IN_MEMORY = {"tmpfs", "ramfs", "overlay"}
 
 def check(node: Mapping[str, Any]) -> list[str]:
     """Faults of a job's settings, one line each. Where a fault hides others, it comes alone."""
-    if not cluster.exists():
-        way = "run this where jobs can be submitted, or use launcher=local"
-        return [fault("launcher", "slurm", "no sbatch on this machine", way)]
+    try:
+        cluster.must_exist()
+    except NoScheduler as error:
+        return [fault("launcher", "slurm", str(error), "run this where jobs can be submitted, or use launcher=local")]
     if missing := missing_requirements(_REQUIRES):
         return [fault("launcher", "slurm", f"not installed: {enumerate_names(missing)}", "pip install 'submitit<2'")]
     try:
         faults = [*_options(node["sbatch"]), *_words(node["srun"]), *_size(node, tuple(_partitions()))]
         faults += [*_time(node), *_folder(str(node["folder"])), *_lines(node)]
-    except cluster.ClusterError as error:
+    except SchedulerError as error:
         return [fault("launcher", "slurm", f"SLURM does not answer: {error}", "ask its administrator")]
     return faults or _refusal(json.dumps({**node, "folder": "/"}))
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from training_hub.jobs import Job
 from training_hub.launchers import torchrun
-from training_hub.launchers.base import Launcher
-from training_hub.launchers.slurm import check
-from training_hub.launchers.slurm.follow import follow
+from training_hub.launchers.jobs import JobLauncher
+from training_hub.launchers.slurm import check, cluster
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
 from training_hub.launchers.slurm.submit import alike, script, submit
 from training_hub.params import Checked, Text, param
 from training_hub.run import RunDir, RunSpec
-from training_hub.terminal import say
+
+# Options of sbatch that say where and when a job runs, and nothing of what.
+_HARMLESS = {
+    "begin", "comment", "constraint", "contiguous", "core_spec", "cores_per_socket", "deadline", "dependency",
+    "exclude", "exclusive", "gpu_bind", "gpu_freq", "gpus", "gpus_per_task", "gres", "hint", "hold", "licenses",
+    "mail_type", "mem_per_cpu", "mem_per_gpu", "nice", "nodelist", "overcommit", "oversubscribe", "power", "priority",
+    "qos", "reservation", "sockets_per_node", "spread_job", "switches", "threads_per_core", "time_min", "tmp",
+    "use_min_nodes", "wckey",
+}  # fmt: skip
 
 
 class SlurmParams(Checked):
@@ -53,13 +61,15 @@ class SlurmNode(SlurmParams):
     world_size: int = param("processes over all machines", gt=0)
 
 
-class SlurmLauncher(Launcher):
-    """Submits a job, and follows it."""
+class SlurmLauncher(JobLauncher):
+    """A run is a job; the runs of a sweep are one array."""
+
+    name: ClassVar[str] = "SLURM"
+    job_id: ClassVar[str] = r"\d+(_\d+)?"
 
     Params: ClassVar[type[SlurmParams]] = SlurmParams
     Node: ClassVar[type[SlurmParams]] = SlurmNode
     dropped_env: ClassVar[tuple[str, ...]] = torchrun.INHERITED
-    attended: ClassVar[bool] = False
 
     @classmethod
     def check(cls, node: Mapping[str, Any]) -> list[str]:
@@ -91,15 +101,36 @@ class SlurmLauncher(Launcher):
         return "\n".join(script(each, folder, at_a_time) for each in alike(specs))
 
     @classmethod
-    def launch(cls, spec: RunSpec, run: RunDir, each_tick: Callable[[], None]) -> int | None:
-        """Submit the job; follow it, or leave it to itself (None)."""
-        [job] = submit([spec], run.slurm)
-        if spec.settings["wait"]:
-            return follow(run, job, each_tick)
-        say(f"submitted job {job}; follow it with: python -m training_hub logs -f {run.path}")
-        return None
+    def submit(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None) -> Iterator[tuple[RunSpec, str]]:
+        """By sbatch: one array of all that ask for the same."""
+        return submit(specs, folder, at_a_time)
 
     @classmethod
-    def submit(cls, specs: Sequence[RunSpec], folder: Path, at_a_time: int | None) -> None:
-        """One job array."""
-        submit(specs, folder, at_a_time)
+    def jobs(cls, ids: Collection[str]) -> dict[str, Job]:
+        """By squeue; what that has forgotten by sacct, where the cluster keeps accounts."""
+        return cluster.jobs(ids)
+
+    @classmethod
+    def cancel(cls, ids: Collection[str]) -> None:
+        """By scancel."""
+        cluster.cancel(ids)
+
+    @classmethod
+    def version(cls) -> str:
+        """Its version, and the partitions with their nodes."""
+        cluster.must_exist()
+        found = [f"{each.name} ({each.nodes} nodes, {each.gpus} GPUs each)" for each in cluster.partitions()]
+        return f"{cluster.ask('sbatch', '--version').strip()}: {', '.join(found)}"
+
+    @classmethod
+    def log(cls, job: str, run: RunDir) -> str:
+        """A job of an array writes beside the script, until its run is known."""
+        return RunDir(run.path.parent).submitted.joinpath(f"{job}.log").read_text(errors="replace")
+
+    @classmethod
+    def executes(cls, setting: str, value: Any) -> bool:
+        """Lines of shell, arguments of srun, and any option of sbatch but for those that say where and when."""
+        first, _, option = setting.partition(".")
+        if first == "sbatch":
+            return bool(value) and not isinstance(value, dict) and option.replace("-", "_") not in _HARMLESS
+        return first in ("setup", "srun") and bool(value)

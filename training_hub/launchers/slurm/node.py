@@ -11,13 +11,14 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from training_hub.errors import EXIT_INTERRUPTED
+from training_hub.launchers.process import environment as environment_of
 from training_hub.launchers.slurm.batch import ASKED_BY
 from training_hub.launchers.slurm.rendezvous import FIRST_NODE, NODE_RANK, PORT
 from training_hub.machine.processes import end_with, how_it_ended
 from training_hub.results.torchrun_log import blame_killed
 from training_hub.run import RunDir, RunSpec, TrainResult
 
-EXIT_INTERRUPTED = 75
 _TICK_S = 0.2
 _TORCHRUN = ["-m", "torch.distributed.run"]
 
@@ -99,11 +100,11 @@ def environment(spec: RunSpec, command: Sequence[str]) -> dict[str, str]:
     """The job's environment with the run's variables; threads: the machine's cores, shared among its processes."""
     cores = int(os.environ.get("SLURM_CPUS_ON_NODE", "1"))
     threads = max(1, cores // int(spec.settings["nproc_per_node"]))
-    found = {"OMP_NUM_THREADS": str(threads)} | os.environ | spec.env
+    found = environment_of(spec, {"OMP_NUM_THREADS": str(threads)})
     if list(command[1:3]) == _TORCHRUN:
         # SLURM signals the workers itself. A second signal from torchrun would end them before they have saved.
         found["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGHUP,SIGQUIT"
-    return {name: value for name, value in found.items() if name not in spec.dropped_env}
+    return found
 
 
 def _ask(*command: str) -> str:

@@ -5,34 +5,32 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from training_hub.errors import ConfigError, fault
-from training_hub.machine import cluster
+from training_hub.jobs import SchedulerError
+from training_hub.launchers.slurm import cluster
 from training_hub.run import RunDir, RunSpec
 
 _BATCH = ("-m", "training_hub.launchers.slurm.batch")
 
 
-def submit(specs: Sequence[RunSpec], folder: Path, array_parallelism: int | None = None) -> list[str]:
-    """Submit runs whose folders have been made; returns the job of each, `12` or `12_3`.
+def submit(
+    specs: Sequence[RunSpec], folder: Path, array_parallelism: int | None = None
+) -> Iterator[tuple[RunSpec, str]]:
+    """Submit runs whose folders have been made; gives each with its job, `12` or `12_3`.
 
     Runs with the same settings become one array, in one call of sbatch. folder: where the script is kept.
     array_parallelism: how many of an array may run at a time. ConfigError where SLURM refuses.
     """
-    ids: dict[str, str] = {}
-    folder.mkdir(parents=True, exist_ok=True)
     for kind, group in enumerate(alike(specs)):
         number = _submit_alike(group, folder, array_parallelism, f"job_{kind + 1}.sh" if kind else "job.sh")
         names = [number] if len(group) == 1 else [f"{number}_{index}" for index in range(len(group))]
-        ids |= {spec.run_dir: name for spec, name in zip(group, names, strict=True)}
-    for spec in specs:
-        RunDir(spec.run_dir).write_job(ids[spec.run_dir])
-    return [ids[spec.run_dir] for spec in specs]
+        yield from zip(group, names, strict=True)
 
 
 def alike(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
@@ -58,7 +56,7 @@ def _submit_alike(specs: Sequence[RunSpec], folder: Path, array_parallelism: int
     file.write_text(script(specs, folder, array_parallelism))
     try:
         return cluster.ask("sbatch", "--parsable", str(file)).strip().partition(";")[0]
-    except cluster.ClusterError as error:
+    except SchedulerError as error:
         raise ConfigError(fault("launcher", "slurm", f"sbatch refuses: {error}", "see launcher.sbatch")) from None
 
 

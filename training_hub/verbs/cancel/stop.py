@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from training_hub import jobs
 from training_hub.errors import ConfigError
-from training_hub.machine import cluster, processes
+from training_hub.machine import processes
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
 from training_hub.sweep_dir import SweepDir
@@ -28,15 +29,15 @@ def cancel(words: Sequence[str], now: bool) -> list[str]:
     if not going:
         why = f"it is {found[0][1].word}" if len(runs) == 1 else f"all {len(runs)} runs have ended"
         raise ConfigError(f"{' '.join(words)}: nothing to cancel: {why}")
-    ended = {job for run, each in going if (job := run.read_job()) and (now or each.word == "pending")}
-    cluster.cancel(ended)
+    ended = [run for run, each in going if run.read_job() and (now or each.word == "pending")]
+    jobs.cancel(ended)
     return [f"{shown_name(run)}: {_cancelled(run, each, now, ended)}" for run, each in going]
 
 
-def _cancelled(run: RunDir, found: State, now: bool, ended: set[str]) -> str:
+def _cancelled(run: RunDir, found: State, now: bool, ended: Sequence[RunDir]) -> str:
     job = run.read_job()
-    if job in ended:
-        return f"job {job} is cancelled"
+    if job and run in ended:
+        return f"job {job.id} is cancelled"
     with _asking(run.stop):
         run.request_stop()
     if not now:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from packaging.requirements import Requirement
 
 from training_hub import train
 from training_hub.command_line.table import table
 from training_hub.config.check import check
+from training_hub.config.classes import launchers
 from training_hub.config.preflight import CUDA_BUILD, how_to_install, without_cuda
 from training_hub.config.tested import recorded
 from training_hub.errors import ConfigError
 from training_hub.installed.interpreter import look_at, missing_requirements, too_old, versions
-from training_hub.machine import cluster, hardware
+from training_hub.jobs import NoScheduler, SchedulerError
+from training_hub.machine import hardware
 from training_hub.registry import AlgorithmRegistry
 from training_hub.verbs.doctor.drift import Difference, as_tested, drift, other_versions
 from training_hub.verbs.list.tables import state
@@ -60,20 +63,24 @@ def _machine() -> list[Row]:
         ("cores", str(hardware.cores()), "ok"),
         ("memory", f"{hardware.memory_gb():.1f} GB", "ok"),
         ("free disk here", f"{hardware.free_disk_gb('.'):.1f} GB", "ok"),
-        _slurm(),
+        *_schedulers(),
     ]
 
 
-def _slurm() -> tuple[str, str, str]:
-    """SLURM as this machine sees it: its version, and the partitions with their nodes."""
-    if not cluster.exists():
-        return "SLURM", "none", "-"
+def _schedulers() -> Iterator[Row]:
+    """What the launchers that submit jobs find on this machine."""
+    for launcher in launchers().values():
+        if not launcher.waits:
+            yield launcher.name, *_scheduler(launcher)
+
+
+def _scheduler(launcher: Any) -> tuple[str, str]:
     try:
-        version, found = cluster.version(), cluster.partitions()
-    except cluster.ClusterError as error:
-        return "SLURM", str(error), "no answer"
-    partitions = ", ".join(f"{each.name} ({each.nodes} nodes, {each.gpus} GPUs each)" for each in found)
-    return "SLURM", f"{version}: {partitions}", "ok"
+        return launcher.version(), "ok"
+    except NoScheduler:
+        return "none", "-"
+    except SchedulerError as error:
+        return str(error), "no answer"
 
 
 def _worker(python: str | None) -> list[Row]:

@@ -52,7 +52,7 @@ class Course:
 def time_text(typed: Sequence[str], folders: Sequence[str], steps: int) -> str:
     """Train a few steps and say how long all of them will take. ConfigError and RunFailed as for a run."""
     planned = train.plan(train.composed(typed, folders))
-    if not planned.launcher.attended:
+    if not planned.launcher.waits:
         raise ConfigError(fault("time", True, "is measured on this machine, not in a job", "add launcher=local"))
     kept = [text for text in typed if not _is_ours(text.lstrip("+").partition("=")[0])]
     parent = hardware.existing_parent(planned.spec.run_dir)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from training_hub import jobs
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
 from training_hub.stored import there
@@ -29,7 +30,7 @@ def logs(words: Sequence[str], lines: int, follow: bool) -> None:
 def _tail(run: RunDir, lines: int) -> str:
     if there(run.log) and not run.log.is_file():
         return f"{run.log}: damaged, it is not a file"
-    return run.log_tail(lines)
+    return run.log_tail(lines) or "\n".join(readable(jobs.log(run)).splitlines()[-lines:] if lines else [])
 
 
 def _follow(runs: Sequence[RunDir], places: list[int]) -> None:

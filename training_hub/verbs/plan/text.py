@@ -17,7 +17,7 @@ def plan_text(overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
     composition = train.composed(overrides, folders)
     catalogue.refuse_python_made(composition)
     planned = train.plan(composition)
-    script = planned.launcher.plan([planned.spec], RunDir(planned.spec.run_dir).slurm)
+    script = planned.launcher.plan([planned.spec], RunDir(planned.spec.run_dir).submitted)
     return text_of(planned, script)
 
 

@@ -61,7 +61,7 @@ def _whole(run: RunDir, found: State) -> list[str]:
     if row:
         rows.append(("step", f"{_numbers(run)[0]}  {describe(row)}"))
     if job:
-        rows.append(("job", job))
+        rows.append(("job", job.id))
     rows += [("began", str(manifest.get("created"))), ("log", str(run.log))]
     return table([*rows, *(("damage", text) for text in run.left_out())])
 

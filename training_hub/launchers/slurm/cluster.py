@@ -1,4 +1,4 @@
-"""What SLURM says of its partitions and jobs, by its own commands; job accounting is asked only where there is one."""
+"""What SLURM says of its partitions and jobs, by its own commands; job accounting is asked only where there is any."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import subprocess
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from training_hub.errors import HubError
+from training_hub.jobs import Job, NoScheduler, SchedulerError
 
 _TIMEOUT_S = 60
 _GPUS = re.compile(r"gpu(?::[^:,()]+)?:(\d+)")
-
-
-class ClusterError(HubError):
-    """SLURM does not answer, or refuses. The message is its own, in one line."""
+_PENDING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
+_RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "STAGE_OUT", "SIGNALING", "RESIZING"}
 
 
 @dataclass(frozen=True)
@@ -31,38 +30,6 @@ class Partition:
     cores: int
     memory_gb: float
     is_default: bool
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job as SLURM has it. id: `12`, or `12_3` for one of an array; state: e.g. PENDING; nodes: e.g. `node[1-2]`."""
-
-    id: str
-    state: str
-    reason: str
-    nodes: str
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether it waits for its turn, for the first time or again."""
-        return self.state in ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD")
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing of it runs or will run."""
-        return not self.is_pending and self.state not in (
-            "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "STAGE_OUT", "SIGNALING", "RESIZING",
-        )  # fmt: skip
-
-
-def exists() -> bool:
-    """Whether this machine has SLURM's commands."""
-    return shutil.which("sbatch") is not None
-
-
-def version() -> str:
-    """`slurm-wlm 22.05.8`. ClusterError where SLURM is installed and knows no cluster."""
-    return ask("sbatch", "--version").strip()
 
 
 def partitions() -> list[Partition]:
@@ -88,6 +55,12 @@ def _least(number: str) -> int:
     return int(number.rstrip("+"))
 
 
+def must_exist() -> None:
+    """NoScheduler where this machine lacks SLURM's commands."""
+    if shutil.which("sbatch") is None:
+        raise NoScheduler("no sbatch on this machine")
+
+
 def is_this_machine() -> bool:
     """Whether every node is this machine, as on a workstation with SLURM."""
     addresses = set(ask("sinfo", "-h", "-N", "-o", "%o").split())
@@ -104,10 +77,16 @@ def is_ours(address: str) -> bool:
     return True
 
 
+def job(number: str, state: str, nodes: str, reason: str = "") -> Job:
+    """A job by SLURM's words: `12` or `12_3` for one of an array, PENDING, `node[1-2]`, Resources."""
+    phase: Literal["pending", "running", "cancelled", "ended"] = "cancelled" if state == "CANCELLED" else "ended"
+    if state in _PENDING | _RUNNING:
+        phase = "pending" if state in _PENDING else "running"
+    return Job(number, phase, state.lower().replace("_", " "), "" if reason == "None" else reason, nodes)
+
+
 def jobs(ids: Collection[str]) -> dict[str, Job]:
-    """Jobs by id, in one question; those that SLURM has forgotten are left out. ClusterError where it is silent."""
-    if not ids:
-        return {}
+    """Jobs by id; those that SLURM has forgotten are left out."""
     found = {job.id: job for job in _queue(ids)}
     forgotten = [each for each in ids if each not in found]
     return {each: found[each] for each in ids if each in found} | {job.id: job for job in _accounts(forgotten)}
@@ -117,13 +96,13 @@ def _queue(ids: Iterable[str]) -> Iterator[Job]:
     whole = ",".join(sorted({each.partition("_")[0] for each in ids}))
     try:
         lines = ask("squeue", "-h", "-r", "-t", "all", "-j", whole, "-o", "%i|%T|%N|%r").splitlines()
-    except ClusterError as error:
+    except SchedulerError as error:
         if "Invalid job id" in str(error):
             return
         raise
     for line in lines:
         number, state, nodes, reason = line.split("|", 3)
-        yield Job(number, state, "" if reason == "None" else reason, nodes)
+        yield job(number, state, nodes, reason)
 
 
 def _accounts(ids: Collection[str]) -> Iterator[Job]:
@@ -132,34 +111,33 @@ def _accounts(ids: Collection[str]) -> Iterator[Job]:
         return
     try:
         lines = ask("sacct", "-n", "-X", "-P", "-j", ",".join(ids), "-o", "JobID,State,NodeList").splitlines()
-    except ClusterError:
+    except SchedulerError:
         return
     for line in lines:
         number, state, nodes = line.split("|", 2)
-        yield Job(number, state.split()[0], "", nodes)
+        yield job(number, state.split()[0], nodes)
 
 
 def cancel(ids: Collection[str]) -> None:
     """End jobs: SLURM terminates their processes, and kills them some seconds later."""
-    if ids:
-        ask("scancel", *ids)
+    ask("scancel", *ids)
 
 
 def ask(*command: str) -> str:
-    """What a command of SLURM's prints. ClusterError with its complaint in one line where it fails."""
+    """What a command of SLURM's prints. SchedulerError with its complaint in one line where it fails."""
     settings = os.environ.get("SLURM_CONF")
     if settings and not Path(settings).is_file():  # for which SLURM's own commands would look for a minute
-        raise ClusterError(f"SLURM_CONF={settings}: no such file")
+        raise SchedulerError(f"SLURM_CONF={settings}: no such file")
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S)
     except FileNotFoundError:
-        raise ClusterError(f"no {command[0]} on this machine") from None
+        raise NoScheduler(f"no {command[0]} on this machine") from None
     except subprocess.TimeoutExpired:
-        raise ClusterError(f"{command[0]}: no answer in {_TIMEOUT_S} seconds") from None
+        raise SchedulerError(f"{command[0]}: no answer in {_TIMEOUT_S} seconds") from None
     except OSError as error:
-        raise ClusterError(f"{command[0]}: {error.strerror}") from None
+        raise SchedulerError(f"{command[0]}: {error.strerror}") from None
     if done.returncode:
-        raise ClusterError(complaint(done.stderr) or f"{command[0]}: exit status {done.returncode}")
+        raise SchedulerError(complaint(done.stderr) or f"{command[0]}: exit status {done.returncode}")
     return done.stdout
 
 

@@ -1,11 +1,12 @@
-"""Follow a job from the machine where it was submitted."""
+"""Follow a job to its end from where it was submitted: its scheduler and the run directory are only read."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from training_hub.machine import cluster
+from training_hub.errors import EXIT_CTRL_C, EXIT_INTERRUPTED
+from training_hub.jobs import Job, Scheduler, SchedulerError
 from training_hub.run import RunDir, TrainResult
 from training_hub.terminal import say
 
@@ -16,28 +17,28 @@ _LATE_FILES_S = 10.0
 _NEVER_BEGAN = "it ended before it wrote anything to the run directory; can the nodes see that?"
 
 
-def follow(run: RunDir, job: str, each_tick: Callable[[], None]) -> int:
+def follow(scheduler: type[Scheduler], run: RunDir, job: str, each_tick: Callable[[], None]) -> int:
     """Wait for the end of a job; returns an exit status. Ctrl-C once lets the run save and stop; twice cancels it."""
-    watch, asked = Watch(run, job), False
+    watch, asked = Watch(scheduler, run, job), False
     while True:
         try:
             while not watch.is_over():
                 time.sleep(_TICK_S)
                 each_tick()
             each_tick()
-            return _outcome(run, job, watch.last)
+            return _outcome(scheduler, run, job, watch.last)
         except KeyboardInterrupt:
             if asked:
-                cluster.cancel([job])
-                return 130
+                scheduler.cancel([job])
+                return EXIT_CTRL_C
             asked = True
-            stop(run, job, watch.last)
+            stop(scheduler, run, job, watch.last)
 
 
-def stop(run: RunDir, job: str, seen: cluster.Job | None) -> None:
-    """Ask a run to save and stop; a job that still waits has nothing to save."""
-    if seen is None or seen.is_pending:
-        cluster.cancel([job])
+def stop(scheduler: type[Scheduler], run: RunDir, job: str, seen: Job | None) -> None:
+    """Ask a run to save and stop; a job that is still pending has nothing to save."""
+    if seen is None or seen.phase == "pending":
+        scheduler.cancel([job])
         say(f"\njob {job} had not begun; cancelled")
     else:
         run.request_stop()
@@ -45,11 +46,11 @@ def stop(run: RunDir, job: str, seen: cluster.Job | None) -> None:
 
 
 class Watch:
-    """Asks SLURM for a job, the more seldom the longer it takes, and says what has changed."""
+    """Asks for a job, less often the longer it takes, and says what has changed."""
 
-    def __init__(self, run: RunDir, job: str) -> None:
-        self.last: cluster.Job | None = None
-        self._run, self._job, self._said, self._ends = run, job, "", 0
+    def __init__(self, scheduler: type[Scheduler], run: RunDir, job: str) -> None:
+        self.last: Job | None = None
+        self._scheduler, self._run, self._job, self._said, self._ends = scheduler, run, job, "", 0
         self._began = self._asked = time.monotonic()
 
     def is_over(self) -> bool:
@@ -60,20 +61,20 @@ class Watch:
             return False
         self._asked = now
         try:
-            self._see(cluster.jobs([self._job]).get(self._job))
-        except cluster.ClusterError as error:  # SLURM may be down for a while; the job goes on
+            self._see(self._scheduler.jobs([self._job]).get(self._job))
+        except SchedulerError as error:  # it may be down for a while; the job continues
             self._say(f"no answer ({error})")
         return self._ends > 1
 
-    def _see(self, job: cluster.Job | None) -> None:
+    def _see(self, job: Job | None) -> None:
         self._ends = self._ends + 1 if job is None or job.has_ended else 0
         if job is not None:
             self.last = job
-            self._say("interrupted" if self._was_stopped(job) else describe(job))
+            self._say("interrupted" if self._was_stopped(job) else str(job))
 
-    def _was_stopped(self, job: cluster.Job) -> bool:
-        """Whether a job ended as it was asked to, for which SLURM has no other word than for a failure."""
-        result = self._run.read_result() if job.state == "FAILED" else None
+    def _was_stopped(self, job: Job) -> bool:
+        """Whether a job ended as it was asked to, for which a scheduler may have no other word than for a failure."""
+        result = self._run.read_result() if job.phase == "ended" else None
         return result is not None and result.status == "interrupted"
 
     def _say(self, text: str) -> None:
@@ -82,21 +83,14 @@ class Watch:
             say(f"job {self._job}: {text}")
 
 
-def describe(job: cluster.Job) -> str:
-    """`running on node[1-2]`, `pending (Resources)`, `failed (NonZeroExitCode)`."""
-    where = f" on {job.nodes}" if job.nodes and not job.is_pending and not job.has_ended else ""
-    told = job.reason and not where and job.state != "CANCELLED"  # why it had waited does not matter any more
-    return job.state.lower().replace("_", " ") + where + (f" ({job.reason})" if told else "")
-
-
-def _outcome(run: RunDir, job: str, last: cluster.Job | None) -> int:
-    result = _late_result(run) or _missing(run, job, last)
-    cancelled = last is not None and last.state == "CANCELLED" and result.checkpoint_path is None
-    return {"completed": 0, "interrupted": 130 if cancelled else 75}.get(result.status, 1)
+def _outcome(scheduler: type[Scheduler], run: RunDir, job: str, last: Job | None) -> int:
+    result = _late_result(run) or _missing(scheduler, run, job, last)
+    cancelled = last is not None and last.phase == "cancelled" and result.checkpoint_path is None
+    return {"completed": 0, "interrupted": EXIT_CTRL_C if cancelled else EXIT_INTERRUPTED}.get(result.status, 1)
 
 
 def _late_result(run: RunDir) -> TrainResult | None:
-    """The result; on a file system of the network it may appear some seconds after it was written."""
+    """The result; on a network file system it may appear some seconds after it was written."""
     deadline = time.monotonic() + _LATE_FILES_S
     while (result := run.read_result()) is None and run.read_manifest().get("status") == "running":
         if time.monotonic() > deadline:
@@ -105,10 +99,10 @@ def _late_result(run: RunDir) -> TrainResult | None:
     return result
 
 
-def _missing(run: RunDir, job: str, last: cluster.Job | None) -> TrainResult:
+def _missing(scheduler: type[Scheduler], run: RunDir, job: str, last: Job | None) -> TrainResult:
     """The result in place of one that no worker wrote."""
-    state = describe(last) if last else "SLURM knows it no longer"
-    if last and last.state == "CANCELLED":
+    state = str(last) if last else f"{scheduler.name} knows it no longer"
+    if last and last.phase == "cancelled":
         result = TrainResult("interrupted", str(run.path), error=f"job {job}: cancelled")
     else:
         began = run.read_manifest().get("status") != "pending"

@@ -1,10 +1,12 @@
-"""The jobs of a sweep on a cluster: one array, in one call."""
+"""The runs of a sweep as jobs, submitted in one call: one array where the scheduler has arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from training_hub import train
+from training_hub.errors import EXIT_CTRL_C, EXIT_INTERRUPTED
 from training_hub.provenance import command_line
 from training_hub.run import RunSpec
 from training_hub.sweep_dir import Job, SweepDir
@@ -12,11 +14,10 @@ from training_hub.sweeps.board import Board
 from training_hub.sweeps.watch import watch
 from training_hub.terminal import say
 
-_STATUS = {"completed": 0, "pending": 0, "running": 0, "interrupted": 75}  # anything else: 1
-_AT_ONCE = 130
+_STATUS = {"completed": 0, "pending": 0, "running": 0, "interrupted": EXIT_INTERRUPTED}  # anything else: 1
 
 
-def run_array(
+def run_submitted(
     directory: SweepDir,
     submitted: Sequence[Job],
     going: Sequence[Job],
@@ -34,10 +35,10 @@ def run_array(
         planned = plan(job)
         train.lay_out(planned, command_line())
         specs.append(planned.spec)
-        launcher, wait = planned.launcher, planned.config["launcher"].get("wait", True)
+        launcher, wait = cast(Any, planned.launcher), planned.config["launcher"].get("wait", True)
     if specs:
-        launcher.submit(specs, directory.slurm, at_a_time)
+        launcher.hand_over(specs, directory.submitted, at_a_time)
         say(f"submitted {len(specs)} jobs")
     stops = watch(directory, [*submitted, *going], board) if wait else 0
     status = max((_STATUS.get(row["status"], 1) for row in board.rows.values()), default=0)
-    return _AT_ONCE if stops > 1 else status
+    return EXIT_CTRL_C if stops > 1 else status
