@@ -94,7 +94,7 @@ def test_status_shows_the_runs_below_a_folder(alive: RunDir, make: Make) -> None
 
 def test_the_guide_shows_the_status_of_a_job(make: Make, here: Path) -> None:
     run = make("outputs/mine", created="2026-11-23T16:56:37+0000", total_steps=6)
-    run.job.write_text('{"id": "3"}')
+    run.write_job("3", "training_hub.launchers.slurm.launcher.SlurmLauncher")
     run.append_metrics(step=6, loss=5.8319, lr=6.7e-7, grad_norm=4.32, tokens_per_second=884)
     run.write_result(TrainResult("completed", str(run.path)))
     shown = status(["outputs/mine"]).replace(str(here), "/home/me")
