@@ -52,7 +52,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 def test_an_extension_is_found_with_its_version_its_package_and_its_files(installed: Path) -> None:
     (found,) = extensions()
     assert (found.name, found.package) == ("training-hub-anchor 0.1.0", "training_hub_anchor")
-    assert [str(path) for path in found.options()] == ["algorithm/anchored_sft.yaml", "recipe/anchored_sft/trl.yaml"]
+    assert [str(path) for path in found.options()] == [
+        "algorithm/anchored_sft.yaml",
+        "launcher/background.yaml",
+        "recipe/anchored_sft/trl.yaml",
+    ]
 
 
 def test_list_and_explain_say_what_is_of_an_extension(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
