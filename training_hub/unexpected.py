@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from training_hub.errors import HubError, printable
+from training_hub.errors import EXIT_CTRL_C, HubError, printable
 from training_hub.redaction import redacted
 from training_hub.user import home
 
@@ -28,7 +28,7 @@ def status_of(work: Callable[[], object]) -> int:
         print(error, file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        return 130
+        return EXIT_CTRL_C
     except Exception as error:
         if os.environ.get("TRAINING_HUB_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()

@@ -76,10 +76,10 @@ def test_a_job_trains_is_cancelled_and_resumed(place: Path) -> None:
     wait_for(lambda: is_over(run))
     assert (state(run).word, state(run).reason) == ("interrupted", "")
     reached = run.read_metrics()[-1]["step"]
-    shown = hub(place, "logs", "run", "-n", "50")
+    shown = hub(place, "logs", "run", "-n", "9999")
     assert f"job {name.id}" in shown
     resumed = hub(place, "resume", "run", f"max_steps={int(reached) + 5}", "wait=true")
-    assert f"going on from step {int(reached)}" in resumed or f"from step {int(reached)}:" in resumed
+    assert f"from step {int(reached)}:" in resumed
     assert "completed in" in resumed
     assert [row["step"] for row in run.read_metrics()][-1] == reached + 5
     assert run.read_job() != name
