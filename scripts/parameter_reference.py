@@ -33,30 +33,29 @@ OPENING = """\
 
 <!-- Made by scripts/parameter_reference.py; edit the classes or conf/, then run it again. -->
 
-Every parameter is typed as `NAME=VALUE` on the command line, written as `NAME: VALUE` in an experiment, and given as
-`NAME=VALUE` to the Python functions. A name in brackets means the same parameter. A parameter that the chosen algorithm
-and backend do not use is refused; `python -m training_hub explain` shows what each one becomes.
+Set a parameter with `NAME=VALUE` on the [command line](command-line.md), `NAME: VALUE` in an experiment, or as a
+keyword argument of the Python functions. Names in brackets are aliases. `required` marks a parameter without a default.
 
-`required` marks a parameter without a default. The order of groups is that of ownership: what every algorithm has, what
-one algorithm adds, what the launcher adds. How to type them: [Command line](command-line.md).
+A parameter that the chosen algorithm and backend do not use is refused. `python -m training_hub explain` shows what
+each parameter becomes. `python -m training_hub --help algorithm=sft` lists the parameters of one algorithm.
 """
 SWEEPS = """\
 ## Sweeps
 
-Typed after `-m`, beside the parameters of the runs: [Sweeps](../guides/sweeps.md).
+Set them after `-m`, together with the parameters of the runs: [Sweeps](../guides/sweeps.md).
 """
 SETTINGS = """\
 ## Settings of the config groups
 
-What has no parameter of its own is set under the name of its group, for example `data.too_long=error`. Settings that
-merely repeat a parameter are left out: set the parameter. A default in `${...}` follows from the parameters in it.
+Settings that are not parameters are set under the name of their group, for example `data.too_long=error`. Settings that
+only repeat a parameter are left out: set the parameter. A default in `${...}` follows from the parameters in it.
 """
 ARGUMENTS = """\
 ## From parameters to arguments
 
-One table for each pair of algorithm and backend, as its recipe states it. `${lr}` is the value of the parameter `lr`;
-`${name:...}` calls a function of `training_hub/config/resolvers.py`. Every other argument of the
-library can be set as `recipe.NAME=VALUE`, unless the worker sets it itself: then the message names what to use.
+One table per pair of algorithm and backend, from its recipe. `${lr}` is the value of the parameter `lr`; `${name:...}`
+calls a function in `training_hub/config/resolvers.py`. Set any other argument of the library with `recipe.NAME=VALUE`,
+unless the worker reserves it; the error message then names the parameter to use.
 """
 
 

@@ -177,88 +177,91 @@ def dpo(
     model: str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> TrainResult:
-    """Direct preference optimisation on pairs of a chosen and a rejected answer, of all weights or of an adapter.
+    """Direct preference optimization (DPO) of all weights or an adapter, on pairs of a chosen and a rejected answer.
 
     None leaves the default of the algorithm.
 
     Args:
-        model_path: model to start from: a folder in Hugging Face format, or an id on the hub
-        data_path: training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub
+        model_path: the model to train: a folder in Hugging Face format, or an id on the hub
+        data_path: training rows: a .jsonl, .json, .parquet or .csv file, a folder written by save_to_disk, or an
+            id on the hub
         ckpt_output_dir: the run directory
-        eval_data_path: held-out rows: their loss is measured before, after and every eval_steps
-        eval_fraction: share of the training rows that is held out instead
+        eval_data_path: held-out rows; their loss is measured before and after training, and every eval_steps
+        eval_fraction: fraction of the training rows to hold out, instead of eval_data_path
         output_dir: same as ckpt_output_dir
-        overwrite: start anew where output_dir already holds a run
-        resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
-            go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
+        overwrite: delete the run in output_dir and start again
+        resume: never: refuse an output_dir that holds a run; auto: resume that run, or start a new one; must:
+            resume, or fail; a path: resume from that run or checkpoint. true means auto, false never
         trust_remote_code: run Python code that comes with the model
-        trust: let the files of settings that are named here decide what is executed; counts only where it is
-            typed
-        strict: refuse a run for which memory or disk are too small; false: warn
+        trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
+        strict: refuse the run if memory or disk space is too small; false: warn
         num_epochs: passes over the training rows, in epochs
-        max_steps: stop after so many steps, whatever num_epochs says, in steps
+        max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows
-        max_seq_len: longest row; data.too_long says what happens to longer ones, in tokens
-        max_tokens_per_gpu: most tokens that one process holds at a time; a step is split accordingly; null: the
+        max_seq_len: maximum length of a row; data.too_long controls longer ones, in tokens
+        max_tokens_per_gpu: maximum size of a micro-batch per process; does not change the result; null: the
             backend chooses, in tokens
-        packing: lay the rows of a step end to end instead of padding them; changes speed, never the loss
+        packing: pack rows instead of padding them; affects speed, never the loss
         learning_rate: peak learning rate
         lr: same as learning_rate
-        lr_scheduler: course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup
+        lr_scheduler: learning rate schedule, e.g. cosine, linear, constant, constant_with_warmup
         lr_scheduler_kwargs: further arguments of the scheduler
-        warmup_steps: steps over which the learning rate rises from 0, in steps
+        warmup_steps: steps during which the learning rate rises from 0, in steps
         beta1: AdamW: decay of the first moment
         beta2: AdamW: decay of the second moment
         eps: AdamW: added to the denominator
         weight_decay: AdamW: decoupled weight decay
-        max_grad_norm: the gradient is scaled down to this norm; 0: never
-        seed: order of the rows and every other random choice
-        gradient_checkpointing: recompute activations instead of keeping them: less memory, a third more work
-        logging_steps: steps between two rows of metrics, in steps
-        eval_steps: steps between two evaluations; null: only before and after, in steps
+        max_grad_norm: gradient clipping: maximum norm of the gradient; 0: no clipping
+        seed: seed of the order of rows and of every other random choice
+        gradient_checkpointing: recompute activations instead of storing them: less memory, about a third more
+            compute
+        logging_steps: steps between two rows in metrics.jsonl, in steps
+        eval_steps: steps between two evaluations; null: only before and after training, in steps
         save_steps: steps between two checkpoints; null: only the final one, in steps
         checkpoint_at_epoch: save a checkpoint at the end of every epoch
-        save_final_checkpoint: save the model at the end
+        save_final_checkpoint: save the model at the end of training
         save_total_limit: intermediate checkpoints to keep; null: all, in checkpoints
         sample_prompts: prompts that the model answers before and after training
-        beta: strength of the KL penalty towards the reference, the model before training
-        loss_type: loss of a pair; a list: their sum, weighted by loss_weights
+        beta: strength of the KL penalty towards the reference model, the model before training
+        loss_type: the loss of a pair; a list: the sum of several, weighted by loss_weights
         loss_weights: one weight for each loss of a list; null: 1 each
-        label_smoothing: share of pairs whose answers are taken to be swapped, for loss_type=robust and exo_pair
+        label_smoothing: assumed fraction of pairs with swapped answers, for loss_type=robust and exo_pair
         lora_r: rank of the adapter
-        lora_alpha: the adapter's product is scaled by lora_alpha / lora_r
-        lora_dropout: share of the adapter's inputs that is dropped while training
-        target_modules: names, or ends of names, of the modules that get one; null: every linear layer but the
+        lora_alpha: scaling of the adapter: its output is multiplied by lora_alpha / lora_r
+        lora_dropout: dropout of the adapter's inputs during training
+        target_modules: names, or suffixes of names, of the modules to adapt; null: every linear layer except the
             head
-        use_rslora: scale by lora_alpha / sqrt(lora_r) instead: rank-stabilised LoRA
-        use_dora: train the magnitude of each matrix's columns as well: DoRA
-        init_lora_weights: how the adapter begins; true: as no change; pissa_niter_16: PiSSA by a fast SVD
-        rank_pattern: other ranks for some modules: {regular expression of names: rank}
-        alpha_pattern: other lora_alpha for some modules: {regular expression of names: alpha}
+        use_rslora: rank-stabilised LoRA: scale by lora_alpha / sqrt(lora_r) instead
+        use_dora: DoRA: train the magnitude of each matrix's columns as well
+        init_lora_weights: initialisation of the adapter; true: no change to the model; pissa_niter_16: PiSSA with
+            a fast SVD
+        rank_pattern: different ranks for some modules: {regular expression of names: rank}
+        alpha_pattern: different lora_alpha for some modules: {regular expression of names: alpha}
         loftq_config: for init_lora_weights=loftq: {loftq_bits: 4, loftq_iter: 1}
-        load_in_4bit: hold the model's own weights in 4 bits (QLoRA)
-        load_in_8bit: hold the model's own weights in 8 bits
-        bnb_4bit_quant_type: the 4 bits: normal float or float
-        bnb_4bit_compute_dtype: type that 4 bits are unpacked to
+        load_in_4bit: QLoRA: load the model's own weights in 4 bits
+        load_in_8bit: load the model's own weights in 8 bits
+        bnb_4bit_quant_type: the 4-bit type: normal float or float
+        bnb_4bit_compute_dtype: data type that 4-bit weights are unpacked to
         bnb_4bit_use_double_quant: quantise the constants of the 4-bit blocks as well
-        merge: add the adapter to the model's weights at the end: a plain model is saved instead of an adapter
-        nproc_per_node: processes on this machine; auto: one per GPU, or one; gpu: one per GPU, in processes
-        nnodes: machines, in machines
-        node_rank: number of this machine, from 0
-        rdzv_id: name of the job at the rendezvous
+        merge: merge the adapter into the model at the end, and save a plain model instead of an adapter
+        nproc_per_node: processes on this machine; auto: one per GPU, or one without GPUs; gpu: one per GPU, in
+            processes
+        nnodes: number of machines, in machines
+        node_rank: index of this machine, starting at 0
+        rdzv_id: name of the job for the rendezvous
         rdzv_endpoint: host:port of the rendezvous
         master_addr: host of rank 0; instead of rdzv_endpoint
         master_port: port on master_addr
-        nodes: machines, in machines
-        gpus_per_node: GPUs on each machine, in GPUs
-        cpus_per_node: cores on each machine; null: what the cluster gives, in cores
-        memory_gb: memory on each machine; null: what the cluster gives, in GB
+        nodes: number of machines, in machines
+        gpus_per_node: GPUs per machine, in GPUs
+        cpus_per_node: CPU cores per machine; null: the cluster's default, in cores
+        memory_gb: memory per machine; null: the cluster's default, in GB
         partition: partition; null: the cluster's default
         account: account that is charged
-        timeout_min: time limit; a run that does not finish within it saves, is queued again and goes on; null:
-            the partition's, in minutes
-        max_requeues: how often the job may be queued again, after its time limit or a preemption
-        wait: follow the job to its end; false: return as soon as it is submitted
+        timeout_min: time limit; a run that reaches it saves, is requeued and resumes; null: the partition's
+            limit, in minutes
+        max_requeues: how often the job may be requeued after its time limit or a preemption
+        wait: follow the job until it ends; false: return as soon as it is submitted
         tensorboard_log_dir: same as logger.tensorboard.log_dir
         wandb_project: same as logger.wandb.project
         wandb_entity: same as logger.wandb.entity
@@ -376,89 +379,92 @@ def lora_sft(
     model: str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> TrainResult:
-    """Supervised fine-tuning of a low-rank adapter (LoRA); the model's own weights stay as they are.
+    """Supervised fine-tuning of a low-rank adapter (LoRA); the model's own weights are frozen.
 
     None leaves the default of the algorithm.
 
     Args:
-        model_path: model to start from: a folder in Hugging Face format, or an id on the hub
-        data_path: training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub
+        model_path: the model to train: a folder in Hugging Face format, or an id on the hub
+        data_path: training rows: a .jsonl, .json, .parquet or .csv file, a folder written by save_to_disk, or an
+            id on the hub
         ckpt_output_dir: the run directory
-        eval_data_path: held-out rows: their loss is measured before, after and every eval_steps
-        eval_fraction: share of the training rows that is held out instead
+        eval_data_path: held-out rows; their loss is measured before and after training, and every eval_steps
+        eval_fraction: fraction of the training rows to hold out, instead of eval_data_path
         output_dir: same as ckpt_output_dir
-        overwrite: start anew where output_dir already holds a run
-        resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
-            go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
+        overwrite: delete the run in output_dir and start again
+        resume: never: refuse an output_dir that holds a run; auto: resume that run, or start a new one; must:
+            resume, or fail; a path: resume from that run or checkpoint. true means auto, false never
         trust_remote_code: run Python code that comes with the model
-        trust: let the files of settings that are named here decide what is executed; counts only where it is
-            typed
-        strict: refuse a run for which memory or disk are too small; false: warn
+        trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
+        strict: refuse the run if memory or disk space is too small; false: warn
         num_epochs: passes over the training rows, in epochs
-        max_steps: stop after so many steps, whatever num_epochs says, in steps
+        max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows
-        max_seq_len: longest row; data.too_long says what happens to longer ones, in tokens
-        max_tokens_per_gpu: most tokens that one process holds at a time; a step is split accordingly; null: the
+        max_seq_len: maximum length of a row; data.too_long controls longer ones, in tokens
+        max_tokens_per_gpu: maximum size of a micro-batch per process; does not change the result; null: the
             backend chooses, in tokens
-        packing: lay the rows of a step end to end instead of padding them; changes speed, never the loss
+        packing: pack rows instead of padding them; affects speed, never the loss
         learning_rate: peak learning rate
         lr: same as learning_rate
-        lr_scheduler: course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup
+        lr_scheduler: learning rate schedule, e.g. cosine, linear, constant, constant_with_warmup
         lr_scheduler_kwargs: further arguments of the scheduler
-        warmup_steps: steps over which the learning rate rises from 0, in steps
+        warmup_steps: steps during which the learning rate rises from 0, in steps
         beta1: AdamW: decay of the first moment
         beta2: AdamW: decay of the second moment
         eps: AdamW: added to the denominator
         weight_decay: AdamW: decoupled weight decay
-        max_grad_norm: the gradient is scaled down to this norm; 0: never
-        seed: order of the rows and every other random choice
-        gradient_checkpointing: recompute activations instead of keeping them: less memory, a third more work
-        logging_steps: steps between two rows of metrics, in steps
-        eval_steps: steps between two evaluations; null: only before and after, in steps
+        max_grad_norm: gradient clipping: maximum norm of the gradient; 0: no clipping
+        seed: seed of the order of rows and of every other random choice
+        gradient_checkpointing: recompute activations instead of storing them: less memory, about a third more
+            compute
+        logging_steps: steps between two rows in metrics.jsonl, in steps
+        eval_steps: steps between two evaluations; null: only before and after training, in steps
         save_steps: steps between two checkpoints; null: only the final one, in steps
         checkpoint_at_epoch: save a checkpoint at the end of every epoch
-        save_final_checkpoint: save the model at the end
+        save_final_checkpoint: save the model at the end of training
         save_total_limit: intermediate checkpoints to keep; null: all, in checkpoints
         sample_prompts: prompts that the model answers before and after training
-        unmask_messages: train on the user's and the tools' turns as well, not only on the assistant's
-        is_pretraining: rows are plain documents; every token is trained
-        block_size: documents are joined and cut into blocks of this length, at most max_seq_len; null:
-            max_seq_len where is_pretraining=true, else one row per document, in tokens
-        document_column_name: column that holds a document's text
+        unmask_messages: train on the turns of user and tools as well as the assistant's
+        is_pretraining: rows are documents, and every token is trained
+        block_size: join documents and cut them into blocks of this length, at most max_seq_len; null: max_seq_len
+            if is_pretraining=true, else one row per document, in tokens
+        document_column_name: name of the column with the text of a document
         lora_r: rank of the adapter
-        lora_alpha: the adapter's product is scaled by lora_alpha / lora_r
-        lora_dropout: share of the adapter's inputs that is dropped while training
-        target_modules: names, or ends of names, of the modules that get one; null: every linear layer but the
+        lora_alpha: scaling of the adapter: its output is multiplied by lora_alpha / lora_r
+        lora_dropout: dropout of the adapter's inputs during training
+        target_modules: names, or suffixes of names, of the modules to adapt; null: every linear layer except the
             head
-        use_rslora: scale by lora_alpha / sqrt(lora_r) instead: rank-stabilised LoRA
-        use_dora: train the magnitude of each matrix's columns as well: DoRA
-        init_lora_weights: how the adapter begins; true: as no change; pissa_niter_16: PiSSA by a fast SVD
-        rank_pattern: other ranks for some modules: {regular expression of names: rank}
-        alpha_pattern: other lora_alpha for some modules: {regular expression of names: alpha}
+        use_rslora: rank-stabilised LoRA: scale by lora_alpha / sqrt(lora_r) instead
+        use_dora: DoRA: train the magnitude of each matrix's columns as well
+        init_lora_weights: initialisation of the adapter; true: no change to the model; pissa_niter_16: PiSSA with
+            a fast SVD
+        rank_pattern: different ranks for some modules: {regular expression of names: rank}
+        alpha_pattern: different lora_alpha for some modules: {regular expression of names: alpha}
         loftq_config: for init_lora_weights=loftq: {loftq_bits: 4, loftq_iter: 1}
-        load_in_4bit: hold the model's own weights in 4 bits (QLoRA)
-        load_in_8bit: hold the model's own weights in 8 bits
-        bnb_4bit_quant_type: the 4 bits: normal float or float
-        bnb_4bit_compute_dtype: type that 4 bits are unpacked to
+        load_in_4bit: QLoRA: load the model's own weights in 4 bits
+        load_in_8bit: load the model's own weights in 8 bits
+        bnb_4bit_quant_type: the 4-bit type: normal float or float
+        bnb_4bit_compute_dtype: data type that 4-bit weights are unpacked to
         bnb_4bit_use_double_quant: quantise the constants of the 4-bit blocks as well
-        merge: add the adapter to the model's weights at the end: a plain model is saved instead of an adapter
-        nproc_per_node: processes on this machine; auto: one per GPU, or one; gpu: one per GPU, in processes
-        nnodes: machines, in machines
-        node_rank: number of this machine, from 0
-        rdzv_id: name of the job at the rendezvous
+        merge: merge the adapter into the model at the end, and save a plain model instead of an adapter
+        nproc_per_node: processes on this machine; auto: one per GPU, or one without GPUs; gpu: one per GPU, in
+            processes
+        nnodes: number of machines, in machines
+        node_rank: index of this machine, starting at 0
+        rdzv_id: name of the job for the rendezvous
         rdzv_endpoint: host:port of the rendezvous
         master_addr: host of rank 0; instead of rdzv_endpoint
         master_port: port on master_addr
-        nodes: machines, in machines
-        gpus_per_node: GPUs on each machine, in GPUs
-        cpus_per_node: cores on each machine; null: what the cluster gives, in cores
-        memory_gb: memory on each machine; null: what the cluster gives, in GB
+        nodes: number of machines, in machines
+        gpus_per_node: GPUs per machine, in GPUs
+        cpus_per_node: CPU cores per machine; null: the cluster's default, in cores
+        memory_gb: memory per machine; null: the cluster's default, in GB
         partition: partition; null: the cluster's default
         account: account that is charged
-        timeout_min: time limit; a run that does not finish within it saves, is queued again and goes on; null:
-            the partition's, in minutes
-        max_requeues: how often the job may be queued again, after its time limit or a preemption
-        wait: follow the job to its end; false: return as soon as it is submitted
+        timeout_min: time limit; a run that reaches it saves, is requeued and resumes; null: the partition's
+            limit, in minutes
+        max_requeues: how often the job may be requeued after its time limit or a preemption
+        wait: follow the job until it ends; false: return as soon as it is submitted
         tensorboard_log_dir: same as logger.tensorboard.log_dir
         wandb_project: same as logger.wandb.project
         wandb_entity: same as logger.wandb.entity
@@ -562,76 +568,78 @@ def osft(
     model: str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> TrainResult:
-    """Supervised fine-tuning of each matrix's weakest directions; what the model knows best stays as it is.
+    """Orthogonal subspace fine-tuning (OSFT): the weakest directions of each matrix are trained, the others frozen.
 
     None leaves the default of the algorithm.
 
     Args:
-        model_path: model to start from: a folder in Hugging Face format, or an id on the hub
-        data_path: training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub
+        model_path: the model to train: a folder in Hugging Face format, or an id on the hub
+        data_path: training rows: a .jsonl, .json, .parquet or .csv file, a folder written by save_to_disk, or an
+            id on the hub
         ckpt_output_dir: the run directory
-        eval_data_path: held-out rows: their loss is measured before, after and every eval_steps
-        eval_fraction: share of the training rows that is held out instead
+        eval_data_path: held-out rows; their loss is measured before and after training, and every eval_steps
+        eval_fraction: fraction of the training rows to hold out, instead of eval_data_path
         output_dir: same as ckpt_output_dir
-        overwrite: start anew where output_dir already holds a run
-        resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
-            go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
+        overwrite: delete the run in output_dir and start again
+        resume: never: refuse an output_dir that holds a run; auto: resume that run, or start a new one; must:
+            resume, or fail; a path: resume from that run or checkpoint. true means auto, false never
         trust_remote_code: run Python code that comes with the model
-        trust: let the files of settings that are named here decide what is executed; counts only where it is
-            typed
-        strict: refuse a run for which memory or disk are too small; false: warn
+        trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
+        strict: refuse the run if memory or disk space is too small; false: warn
         num_epochs: passes over the training rows, in epochs
-        max_steps: stop after so many steps, whatever num_epochs says, in steps
+        max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows
-        max_seq_len: longest row; data.too_long says what happens to longer ones, in tokens
-        max_tokens_per_gpu: most tokens that one process holds at a time; a step is split accordingly; null: the
+        max_seq_len: maximum length of a row; data.too_long controls longer ones, in tokens
+        max_tokens_per_gpu: maximum size of a micro-batch per process; does not change the result; null: the
             backend chooses, in tokens
-        packing: lay the rows of a step end to end instead of padding them; changes speed, never the loss
+        packing: pack rows instead of padding them; affects speed, never the loss
         learning_rate: peak learning rate
         lr: same as learning_rate
-        lr_scheduler: course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup
+        lr_scheduler: learning rate schedule, e.g. cosine, linear, constant, constant_with_warmup
         lr_scheduler_kwargs: further arguments of the scheduler
-        warmup_steps: steps over which the learning rate rises from 0, in steps
+        warmup_steps: steps during which the learning rate rises from 0, in steps
         beta1: AdamW: decay of the first moment
         beta2: AdamW: decay of the second moment
         eps: AdamW: added to the denominator
         weight_decay: AdamW: decoupled weight decay
-        max_grad_norm: the gradient is scaled down to this norm; 0: never
-        seed: order of the rows and every other random choice
-        gradient_checkpointing: recompute activations instead of keeping them: less memory, a third more work
-        logging_steps: steps between two rows of metrics, in steps
-        eval_steps: steps between two evaluations; null: only before and after, in steps
+        max_grad_norm: gradient clipping: maximum norm of the gradient; 0: no clipping
+        seed: seed of the order of rows and of every other random choice
+        gradient_checkpointing: recompute activations instead of storing them: less memory, about a third more
+            compute
+        logging_steps: steps between two rows in metrics.jsonl, in steps
+        eval_steps: steps between two evaluations; null: only before and after training, in steps
         save_steps: steps between two checkpoints; null: only the final one, in steps
         checkpoint_at_epoch: save a checkpoint at the end of every epoch
-        save_final_checkpoint: save the model at the end
+        save_final_checkpoint: save the model at the end of training
         save_total_limit: intermediate checkpoints to keep; null: all, in checkpoints
         sample_prompts: prompts that the model answers before and after training
-        unmask_messages: train on the user's and the tools' turns as well, not only on the assistant's
-        is_pretraining: rows are plain documents; every token is trained
-        block_size: documents are joined and cut into blocks of this length, at most max_seq_len; null:
-            max_seq_len where is_pretraining=true, else one row per document, in tokens
-        document_column_name: column that holds a document's text
-        unfreeze_rank_ratio: share of each matrix's singular directions that is trained, the weakest first; 0:
-            none, 1: all
-        target_patterns: parts of the names of the modules that are split; null: on backend=trl every linear layer
-            but the head, on mini-trainer those that it knows for the model's architecture
-        nproc_per_node: processes on this machine; auto: one per GPU, or one; gpu: one per GPU, in processes
-        nnodes: machines, in machines
-        node_rank: number of this machine, from 0
-        rdzv_id: name of the job at the rendezvous
+        unmask_messages: train on the turns of user and tools as well as the assistant's
+        is_pretraining: rows are documents, and every token is trained
+        block_size: join documents and cut them into blocks of this length, at most max_seq_len; null: max_seq_len
+            if is_pretraining=true, else one row per document, in tokens
+        document_column_name: name of the column with the text of a document
+        unfreeze_rank_ratio: fraction of each weight matrix's singular directions to train, the weakest; 0: none,
+            1: all
+        target_patterns: which weight matrices to split: substrings of module names; null: on backend=trl every
+            linear layer except the head, on mini-trainer those that it knows for the model's architecture
+        nproc_per_node: processes on this machine; auto: one per GPU, or one without GPUs; gpu: one per GPU, in
+            processes
+        nnodes: number of machines, in machines
+        node_rank: index of this machine, starting at 0
+        rdzv_id: name of the job for the rendezvous
         rdzv_endpoint: host:port of the rendezvous
         master_addr: host of rank 0; instead of rdzv_endpoint
         master_port: port on master_addr
-        nodes: machines, in machines
-        gpus_per_node: GPUs on each machine, in GPUs
-        cpus_per_node: cores on each machine; null: what the cluster gives, in cores
-        memory_gb: memory on each machine; null: what the cluster gives, in GB
+        nodes: number of machines, in machines
+        gpus_per_node: GPUs per machine, in GPUs
+        cpus_per_node: CPU cores per machine; null: the cluster's default, in cores
+        memory_gb: memory per machine; null: the cluster's default, in GB
         partition: partition; null: the cluster's default
         account: account that is charged
-        timeout_min: time limit; a run that does not finish within it saves, is queued again and goes on; null:
-            the partition's, in minutes
-        max_requeues: how often the job may be queued again, after its time limit or a preemption
-        wait: follow the job to its end; false: return as soon as it is submitted
+        timeout_min: time limit; a run that reaches it saves, is requeued and resumes; null: the partition's
+            limit, in minutes
+        max_requeues: how often the job may be requeued after its time limit or a preemption
+        wait: follow the job until it ends; false: return as soon as it is submitted
         tensorboard_log_dir: same as logger.tensorboard.log_dir
         wandb_project: same as logger.wandb.project
         wandb_entity: same as logger.wandb.entity
@@ -749,89 +757,92 @@ def sft(
     model: str | Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> TrainResult:
-    """Supervised fine-tuning of all weights; the loss is on the assistant's tokens only.
+    """Supervised fine-tuning of all weights, with loss on the assistant's turns only.
 
     None leaves the default of the algorithm.
 
     Args:
-        model_path: model to start from: a folder in Hugging Face format, or an id on the hub
-        data_path: training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub
+        model_path: the model to train: a folder in Hugging Face format, or an id on the hub
+        data_path: training rows: a .jsonl, .json, .parquet or .csv file, a folder written by save_to_disk, or an
+            id on the hub
         ckpt_output_dir: the run directory
-        eval_data_path: held-out rows: their loss is measured before, after and every eval_steps
-        eval_fraction: share of the training rows that is held out instead
+        eval_data_path: held-out rows; their loss is measured before and after training, and every eval_steps
+        eval_fraction: fraction of the training rows to hold out, instead of eval_data_path
         output_dir: same as ckpt_output_dir
-        overwrite: start anew where output_dir already holds a run
-        resume: never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must:
-            go on, or fail; a path: go on from that run or checkpoint. true is auto, false never
+        overwrite: delete the run in output_dir and start again
+        resume: never: refuse an output_dir that holds a run; auto: resume that run, or start a new one; must:
+            resume, or fail; a path: resume from that run or checkpoint. true means auto, false never
         trust_remote_code: run Python code that comes with the model
-        trust: let the files of settings that are named here decide what is executed; counts only where it is
-            typed
-        strict: refuse a run for which memory or disk are too small; false: warn
+        trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
+        strict: refuse the run if memory or disk space is too small; false: warn
         num_epochs: passes over the training rows, in epochs
-        max_steps: stop after so many steps, whatever num_epochs says, in steps
+        max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows
-        max_seq_len: longest row; data.too_long says what happens to longer ones, in tokens
-        max_tokens_per_gpu: most tokens that one process holds at a time; a step is split accordingly; null: the
+        max_seq_len: maximum length of a row; data.too_long controls longer ones, in tokens
+        max_tokens_per_gpu: maximum size of a micro-batch per process; does not change the result; null: the
             backend chooses, in tokens
-        packing: lay the rows of a step end to end instead of padding them; changes speed, never the loss
+        packing: pack rows instead of padding them; affects speed, never the loss
         learning_rate: peak learning rate
         lr: same as learning_rate
-        lr_scheduler: course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup
+        lr_scheduler: learning rate schedule, e.g. cosine, linear, constant, constant_with_warmup
         lr_scheduler_kwargs: further arguments of the scheduler
-        warmup_steps: steps over which the learning rate rises from 0, in steps
+        warmup_steps: steps during which the learning rate rises from 0, in steps
         beta1: AdamW: decay of the first moment
         beta2: AdamW: decay of the second moment
         eps: AdamW: added to the denominator
         weight_decay: AdamW: decoupled weight decay
-        max_grad_norm: the gradient is scaled down to this norm; 0: never
-        seed: order of the rows and every other random choice
-        gradient_checkpointing: recompute activations instead of keeping them: less memory, a third more work
-        logging_steps: steps between two rows of metrics, in steps
-        eval_steps: steps between two evaluations; null: only before and after, in steps
+        max_grad_norm: gradient clipping: maximum norm of the gradient; 0: no clipping
+        seed: seed of the order of rows and of every other random choice
+        gradient_checkpointing: recompute activations instead of storing them: less memory, about a third more
+            compute
+        logging_steps: steps between two rows in metrics.jsonl, in steps
+        eval_steps: steps between two evaluations; null: only before and after training, in steps
         save_steps: steps between two checkpoints; null: only the final one, in steps
         checkpoint_at_epoch: save a checkpoint at the end of every epoch
-        save_final_checkpoint: save the model at the end
+        save_final_checkpoint: save the model at the end of training
         save_total_limit: intermediate checkpoints to keep; null: all, in checkpoints
         sample_prompts: prompts that the model answers before and after training
-        unmask_messages: train on the user's and the tools' turns as well, not only on the assistant's
-        is_pretraining: rows are plain documents; every token is trained
-        block_size: documents are joined and cut into blocks of this length, at most max_seq_len; null:
-            max_seq_len where is_pretraining=true, else one row per document, in tokens
-        document_column_name: column that holds a document's text
+        unmask_messages: train on the turns of user and tools as well as the assistant's
+        is_pretraining: rows are documents, and every token is trained
+        block_size: join documents and cut them into blocks of this length, at most max_seq_len; null: max_seq_len
+            if is_pretraining=true, else one row per document, in tokens
+        document_column_name: name of the column with the text of a document
         lora_r: rank of the adapter
-        lora_alpha: the adapter's product is scaled by lora_alpha / lora_r
-        lora_dropout: share of the adapter's inputs that is dropped while training
-        target_modules: names, or ends of names, of the modules that get one; null: every linear layer but the
+        lora_alpha: scaling of the adapter: its output is multiplied by lora_alpha / lora_r
+        lora_dropout: dropout of the adapter's inputs during training
+        target_modules: names, or suffixes of names, of the modules to adapt; null: every linear layer except the
             head
-        use_rslora: scale by lora_alpha / sqrt(lora_r) instead: rank-stabilised LoRA
-        use_dora: train the magnitude of each matrix's columns as well: DoRA
-        init_lora_weights: how the adapter begins; true: as no change; pissa_niter_16: PiSSA by a fast SVD
-        rank_pattern: other ranks for some modules: {regular expression of names: rank}
-        alpha_pattern: other lora_alpha for some modules: {regular expression of names: alpha}
+        use_rslora: rank-stabilised LoRA: scale by lora_alpha / sqrt(lora_r) instead
+        use_dora: DoRA: train the magnitude of each matrix's columns as well
+        init_lora_weights: initialisation of the adapter; true: no change to the model; pissa_niter_16: PiSSA with
+            a fast SVD
+        rank_pattern: different ranks for some modules: {regular expression of names: rank}
+        alpha_pattern: different lora_alpha for some modules: {regular expression of names: alpha}
         loftq_config: for init_lora_weights=loftq: {loftq_bits: 4, loftq_iter: 1}
-        load_in_4bit: hold the model's own weights in 4 bits (QLoRA)
-        load_in_8bit: hold the model's own weights in 8 bits
-        bnb_4bit_quant_type: the 4 bits: normal float or float
-        bnb_4bit_compute_dtype: type that 4 bits are unpacked to
+        load_in_4bit: QLoRA: load the model's own weights in 4 bits
+        load_in_8bit: load the model's own weights in 8 bits
+        bnb_4bit_quant_type: the 4-bit type: normal float or float
+        bnb_4bit_compute_dtype: data type that 4-bit weights are unpacked to
         bnb_4bit_use_double_quant: quantise the constants of the 4-bit blocks as well
-        merge: add the adapter to the model's weights at the end: a plain model is saved instead of an adapter
-        nproc_per_node: processes on this machine; auto: one per GPU, or one; gpu: one per GPU, in processes
-        nnodes: machines, in machines
-        node_rank: number of this machine, from 0
-        rdzv_id: name of the job at the rendezvous
+        merge: merge the adapter into the model at the end, and save a plain model instead of an adapter
+        nproc_per_node: processes on this machine; auto: one per GPU, or one without GPUs; gpu: one per GPU, in
+            processes
+        nnodes: number of machines, in machines
+        node_rank: index of this machine, starting at 0
+        rdzv_id: name of the job for the rendezvous
         rdzv_endpoint: host:port of the rendezvous
         master_addr: host of rank 0; instead of rdzv_endpoint
         master_port: port on master_addr
-        nodes: machines, in machines
-        gpus_per_node: GPUs on each machine, in GPUs
-        cpus_per_node: cores on each machine; null: what the cluster gives, in cores
-        memory_gb: memory on each machine; null: what the cluster gives, in GB
+        nodes: number of machines, in machines
+        gpus_per_node: GPUs per machine, in GPUs
+        cpus_per_node: CPU cores per machine; null: the cluster's default, in cores
+        memory_gb: memory per machine; null: the cluster's default, in GB
         partition: partition; null: the cluster's default
         account: account that is charged
-        timeout_min: time limit; a run that does not finish within it saves, is queued again and goes on; null:
-            the partition's, in minutes
-        max_requeues: how often the job may be queued again, after its time limit or a preemption
-        wait: follow the job to its end; false: return as soon as it is submitted
+        timeout_min: time limit; a run that reaches it saves, is requeued and resumes; null: the partition's
+            limit, in minutes
+        max_requeues: how often the job may be requeued after its time limit or a preemption
+        wait: follow the job until it ends; false: return as soon as it is submitted
         tensorboard_log_dir: same as logger.tensorboard.log_dir
         wandb_project: same as logger.wandb.project
         wandb_entity: same as logger.wandb.entity

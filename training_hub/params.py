@@ -96,80 +96,78 @@ class Checked(BaseModel):
 
 
 class Params(Checked):
-    """What every algorithm has."""
+    """The parameters of every algorithm."""
 
     model_path: Place = param(
-        "model to start from: a folder in Hugging Face format, or an id on the hub",
+        "the model to train: a folder in Hugging Face format, or an id on the hub",
         may_change=True,
         section="model, data and run directory",
         min_length=1,
     )
     data_path: Place = param(
-        "training rows: .jsonl, .json, .parquet, .csv, a saved dataset's folder, or an id on the hub",
+        "training rows: a .jsonl, .json, .parquet or .csv file, a folder written by save_to_disk, or an id on the hub",
         may_change=True,
         min_length=1,
     )
     eval_data_path: Place | None = param(
-        "held-out rows: their loss is measured before, after and every eval_steps", may_change=True
+        "held-out rows; their loss is measured before and after training, and every eval_steps", may_change=True
     )
-    eval_fraction: float = param("share of the training rows that is held out instead", ge=0, lt=1)
+    eval_fraction: float = param("fraction of the training rows to hold out, instead of eval_data_path", ge=0, lt=1)
     output_dir: Place = param("the run directory", aliases=("ckpt_output_dir",), may_change=True)
-    overwrite: bool = param("start anew where output_dir already holds a run", may_change=True)
+    overwrite: bool = param("delete the run in output_dir and start again", may_change=True)
     resume: bool | Place = param(
-        "never: refuse an output_dir that holds a run; auto: go on where that run stopped, or begin; must: go on, or "
-        "fail; a path: go on from that run or checkpoint. true is auto, false never",
+        "never: refuse an output_dir that holds a run; auto: resume that run, or start a new one; must: resume, or "
+        "fail; a path: resume from that run or checkpoint. true means auto, false never",
         may_change=True,
     )
     trust_remote_code: bool = param("run Python code that comes with the model")
     trust: bool = param(
-        "let the files of settings that are named here decide what is executed; counts only where it is typed",
+        "trust the settings files named here, which may then execute code; must be typed, not set in a file",
         may_change=True,
     )
-    strict: bool = param("refuse a run for which memory or disk are too small; false: warn", may_change=True)
+    strict: bool = param("refuse the run if memory or disk space is too small; false: warn", may_change=True)
 
     num_epochs: float = param(
         "passes over the training rows", unit="epochs", may_change=True, section="length and batch", gt=0, le=1e9
     )
     max_steps: int | None = param(
-        "stop after so many steps, whatever num_epochs says", unit="steps", may_change=True, gt=0
+        "stop after this many steps, regardless of num_epochs", unit="steps", may_change=True, gt=0
     )
     effective_batch_size: int = param("rows per optimizer step, over all processes", unit="rows", gt=0)
-    max_seq_len: int = param("longest row; data.too_long says what happens to longer ones", unit="tokens", gt=1)
+    max_seq_len: int = param("maximum length of a row; data.too_long controls longer ones", unit="tokens", gt=1)
     max_tokens_per_gpu: int | None = param(
-        "most tokens that one process holds at a time; a step is split accordingly; null: the backend chooses",
+        "maximum size of a micro-batch per process; does not change the result; null: the backend chooses",
         "tokens",
         may_change=True,
         gt=0,
     )
-    packing: bool = param(
-        "lay the rows of a step end to end instead of padding them; changes speed, never the loss", may_change=True
-    )
+    packing: bool = param("pack rows instead of padding them; affects speed, never the loss", may_change=True)
 
     lr: float = param("peak learning rate", aliases=("learning_rate",), section="optimizer", gt=0)
-    lr_scheduler: Text = param("course of the learning rate, e.g. cosine, linear, constant, constant_with_warmup")
+    lr_scheduler: Text = param("learning rate schedule, e.g. cosine, linear, constant, constant_with_warmup")
     lr_scheduler_kwargs: dict[str, Any] = param("further arguments of the scheduler")
-    warmup_steps: int = param("steps over which the learning rate rises from 0", unit="steps", ge=0)
+    warmup_steps: int = param("steps during which the learning rate rises from 0", unit="steps", ge=0)
     beta1: float = param("AdamW: decay of the first moment", ge=0, lt=1)
     beta2: float = param("AdamW: decay of the second moment", ge=0, lt=1)
     eps: float = param("AdamW: added to the denominator", gt=0)
     weight_decay: float = param("AdamW: decoupled weight decay", ge=0)
-    max_grad_norm: float = param("the gradient is scaled down to this norm; 0: never", ge=0)
-    seed: int = param("order of the rows and every other random choice", ge=0, lt=2**32)
+    max_grad_norm: float = param("gradient clipping: maximum norm of the gradient; 0: no clipping", ge=0)
+    seed: int = param("seed of the order of rows and of every other random choice", ge=0, lt=2**32)
     gradient_checkpointing: bool = param(
-        "recompute activations instead of keeping them: less memory, a third more work", may_change=True
+        "recompute activations instead of storing them: less memory, about a third more compute", may_change=True
     )
 
     logging_steps: int = param(
-        "steps between two rows of metrics", "steps", may_change=True, section="metrics and checkpoints", gt=0
+        "steps between two rows in metrics.jsonl", "steps", may_change=True, section="metrics and checkpoints", gt=0
     )
     eval_steps: int | None = param(
-        "steps between two evaluations; null: only before and after", unit="steps", may_change=True, gt=0
+        "steps between two evaluations; null: only before and after training", unit="steps", may_change=True, gt=0
     )
     save_steps: int | None = param(
         "steps between two checkpoints; null: only the final one", unit="steps", may_change=True, gt=0
     )
     checkpoint_at_epoch: bool = param("save a checkpoint at the end of every epoch", may_change=True)
-    save_final_checkpoint: bool = param("save the model at the end", may_change=True)
+    save_final_checkpoint: bool = param("save the model at the end of training", may_change=True)
     save_total_limit: int | None = param(
         "intermediate checkpoints to keep; null: all",
         unit="checkpoints",
@@ -184,21 +182,21 @@ class TorchrunParams(Checked):
     """Processes and their rendezvous; names and environment variables are torchrun's."""
 
     nproc_per_node: Annotated[int, Field(gt=0, le=1024)] | Literal["auto", "gpu"] = param(
-        "processes on this machine; auto: one per GPU, or one; gpu: one per GPU", unit="processes"
+        "processes on this machine; auto: one per GPU, or one without GPUs; gpu: one per GPU", unit="processes"
     )
-    nnodes: int = param("machines", unit="machines", gt=0, le=100_000)
-    node_rank: int = param("number of this machine, from 0", ge=0)
-    rdzv_id: Text | None = param("name of the job at the rendezvous")
+    nnodes: int = param("number of machines", unit="machines", gt=0, le=100_000)
+    node_rank: int = param("index of this machine, starting at 0", ge=0)
+    rdzv_id: Text | None = param("name of the job for the rendezvous")
     rdzv_endpoint: Text | None = param("host:port of the rendezvous")
     master_addr: Text | None = param("host of rank 0; instead of rdzv_endpoint")
     master_port: int | None = param("port on master_addr", gt=0, lt=65536)
 
 
 class SweepParams(Checked):
-    """What a sweep (`-m`) has beside the parameters of its runs."""
+    """The parameters that only a sweep (`-m`) has."""
 
     jobs: int | None = param(
-        "runs at a time; null: one on each GPU, without GPUs one", "runs", ("array_parallelism",), gt=0
+        "number of runs at a time; null: one per GPU, or one without GPUs", "runs", ("array_parallelism",), gt=0
     )
 
 
@@ -207,19 +205,17 @@ class ChoiceNode(Checked):
 
     target: Text = Field(alias="_target_", description="the class")
     adapter: Literal["optional", "required"] | None = param("whether it trains an adapter; null: never", default=None)
-    accepts: list[Text] = param("data formats that the algorithm learns from")
+    accepts: list[Text] = param("data formats that the algorithm can train on")
 
 
 class BackendNode(Checked):
-    """`backend`: the library, what it needs, and what the worker does beside the library's own arguments."""
+    """`backend`: the library, its requirements, and settings of the worker that are not arguments of the library."""
 
     target: Text = Field(alias="_target_", description="the class")
-    worker: Text = param("function that a worker process calls: module.function", may_change=True)
-    python: Place | None = param(
-        "interpreter that runs the worker; null: the one that runs this program", may_change=True
-    )
+    worker: Text = param("the function that a worker process calls: module.function", may_change=True)
+    python: Place | None = param("interpreter of the worker; null: the current one", may_change=True)
     requires: list[Text] = param("distributions that must be installed, with versions", may_change=True)
-    needs_gpu: bool = param("whether the library runs on a CUDA GPU only", may_change=True)
+    needs_gpu: bool = param("whether the library requires a CUDA GPU", may_change=True)
 
 
 @takes(Params, "trust_remote_code", path="model_path")
@@ -227,27 +223,31 @@ class ModelNode(Checked):
     """`model`: how transformers loads the model."""
 
     revision: Text | None = param("branch, tag or commit on the hub")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = param("type of the weights while training")
-    attn_implementation: Text = param("auto, sdpa, eager, flash_attention_2, ...")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
+        "data type of the weights during training; auto: float32"
+    )
+    attn_implementation: Text = param("attention implementation: auto, sdpa, eager, flash_attention_2, ...")
 
 
 class LoggerNode(Checked):
     """`logger.<name>`: where metrics go."""
 
     target: Text = Field(alias="_target_", description="the class")
-    worker: Text | None = param("the class that writes, beside a worker; null: the worker itself does")
-    requires: list[Text] = param("distributions that must be installed")
+    worker: Text | None = param("the class that writes, in a process next to the worker; null: the worker writes")
+    requires: list[Text] = param("distributions that must be installed, with versions")
 
 
 class EarlyStoppingNode(Checked):
     """`callbacks.early_stopping`."""
 
     target: Text = Field(alias="_target_", description="the class")
-    patience: int = param("measurements in a row without improvement after which training stops", gt=0)
-    metric: Text = param("what has to improve: eval_loss, loss, or any metric that the trainer or a callback logs")
-    mode: Literal["min", "max"] | None = param("whether lower or higher is better; null: as is known of the metric")
-    min_delta: float = param("by how much at least, to count as improvement; in units of the metric", ge=0)
-    save_best: bool = param("save a checkpoint at each improvement; the best one is kept")
+    patience: int = param("number of evaluations without improvement after which training stops", gt=0)
+    metric: Text = param("the metric that must improve: eval_loss, loss, or any other that is logged")
+    mode: Literal["min", "max"] | None = param(
+        "min: lower is better; max: higher is better; null: the default of the metric"
+    )
+    min_delta: float = param("smallest change that counts as an improvement, in units of the metric", ge=0)
+    save_best: bool = param("save a checkpoint at each improvement and keep the best")
 
 
 def may_change(owner: type[BaseModel]) -> set[str]:

@@ -20,33 +20,37 @@ CHANGES_THE_MODEL = ("pissa", "olora", "loftq")
 
 
 class LoRAParams(Checked):
-    """What an adapter brings along."""
+    """The parameters of LoRA."""
 
     lora_r: int = param("rank of the adapter", gt=0)
-    lora_alpha: int = param("the adapter's product is scaled by lora_alpha / lora_r", gt=0)
-    lora_dropout: float = param("share of the adapter's inputs that is dropped while training", ge=0, lt=1)
+    lora_alpha: int = param("scaling of the adapter: its output is multiplied by lora_alpha / lora_r", gt=0)
+    lora_dropout: float = param("dropout of the adapter's inputs during training", ge=0, lt=1)
     target_modules: list[Text] | None = param(
-        "names, or ends of names, of the modules that get one; null: every linear layer but the head", min_length=1
+        "names, or suffixes of names, of the modules to adapt; null: every linear layer except the head", min_length=1
     )
-    use_rslora: bool = param("scale by lora_alpha / sqrt(lora_r) instead: rank-stabilised LoRA")
-    use_dora: bool = param("train the magnitude of each matrix's columns as well: DoRA")
+    use_rslora: bool = param("rank-stabilised LoRA: scale by lora_alpha / sqrt(lora_r) instead")
+    use_dora: bool = param("DoRA: train the magnitude of each matrix's columns as well")
     init_lora_weights: (
         bool
         | Literal["gaussian", "orthogonal", "pissa", "olora", "loftq"]
         | Annotated[str, Field(pattern=r"^pissa_niter_\d+$")]
-    ) = param("how the adapter begins; true: as no change; pissa_niter_16: PiSSA by a fast SVD")
-    rank_pattern: dict[str, Rank] = param("other ranks for some modules: {regular expression of names: rank}")
-    alpha_pattern: dict[str, Rank] = param("other lora_alpha for some modules: {regular expression of names: alpha}")
+    ) = param("initialisation of the adapter; true: no change to the model; pissa_niter_16: PiSSA with a fast SVD")
+    rank_pattern: dict[str, Rank] = param("different ranks for some modules: {regular expression of names: rank}")
+    alpha_pattern: dict[str, Rank] = param(
+        "different lora_alpha for some modules: {regular expression of names: alpha}"
+    )
     loftq_config: dict[Literal["loftq_bits", "loftq_iter"], Annotated[int, Field(gt=0)]] = param(
         "for init_lora_weights=loftq: {loftq_bits: 4, loftq_iter: 1}"
     )
-    load_in_4bit: bool = param("hold the model's own weights in 4 bits (QLoRA)")
-    load_in_8bit: bool = param("hold the model's own weights in 8 bits")
-    bnb_4bit_quant_type: Literal["nf4", "fp4"] = param("the 4 bits: normal float or float")
-    bnb_4bit_compute_dtype: Literal["float32", "bfloat16", "float16"] = param("type that 4 bits are unpacked to")
+    load_in_4bit: bool = param("QLoRA: load the model's own weights in 4 bits")
+    load_in_8bit: bool = param("load the model's own weights in 8 bits")
+    bnb_4bit_quant_type: Literal["nf4", "fp4"] = param("the 4-bit type: normal float or float")
+    bnb_4bit_compute_dtype: Literal["float32", "bfloat16", "float16"] = param(
+        "data type that 4-bit weights are unpacked to"
+    )
     bnb_4bit_use_double_quant: bool = param("quantise the constants of the 4-bit blocks as well")
     merge: bool = param(
-        "add the adapter to the model's weights at the end: a plain model is saved instead of an adapter",
+        "merge the adapter into the model at the end, and save a plain model instead of an adapter",
         may_change=True,
     )
 
@@ -55,7 +59,7 @@ class LoRAParams(Checked):
 class LoRANode(AdapterNode):
     """`adapter`: LoRA."""
 
-    quantization: dict[str, Any] = param("how the model's own weights are held")
+    quantization: dict[str, Any] = param("quantisation of the model's own weights")
 
 
 @takes(
@@ -71,7 +75,7 @@ class QuantizationNode(Checked):
 
 
 class LoRAAdapter(Adapter):
-    """A product of two small matrices beside each matrix is trained; the model's own weights stay as they are."""
+    """Trains a pair of small matrices next to each weight matrix; the model's own weights are frozen."""
 
     Params: ClassVar[type[Checked]] = LoRAParams
     Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": LoRANode, "adapter.quantization": QuantizationNode}

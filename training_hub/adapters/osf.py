@@ -15,13 +15,13 @@ class OSFNode(AdapterNode):
     """`adapter`: OSF."""
 
     target_patterns: list[Text] | None = param(
-        "parts of the names of the modules that are split; null: on backend=trl every linear layer but the head, on "
-        "mini-trainer those that it knows for the model's architecture"
+        "which weight matrices to split: substrings of module names; null: on backend=trl every linear layer except "
+        "the head, on mini-trainer those that it knows for the model's architecture"
     )
 
 
 class OSFAdapter(Adapter):
-    """The strongest singular directions of each matrix stay as they are; the others are trained."""
+    """Freezes the strongest singular directions of each matrix and trains the others."""
 
     Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": OSFNode}
     owned: ClassVar[Mapping[str, str]] = {

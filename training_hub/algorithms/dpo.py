@@ -1,4 +1,4 @@
-"""Direct preference optimisation: of two answers to a prompt the better one becomes more likely, the other less."""
+"""Direct preference optimization: of two answers to a prompt, the model learns to prefer the chosen one."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Loss = Literal[
 
 
 class DPOParams(Params):
-    """What dpo has beside the parameters of every algorithm."""
+    """The parameters that only dpo has."""
 
-    beta: float = param("strength of the KL penalty towards the reference, the model before training", gt=0)
-    loss_type: Loss | list[Loss] = param("loss of a pair; a list: their sum, weighted by loss_weights")
+    beta: float = param("strength of the KL penalty towards the reference model, the model before training", gt=0)
+    loss_type: Loss | list[Loss] = param("the loss of a pair; a list: the sum of several, weighted by loss_weights")
     loss_weights: list[float] | None = param("one weight for each loss of a list; null: 1 each", min_length=1)
     label_smoothing: float = param(
-        "share of pairs whose answers are taken to be swapped, for loss_type=robust and exo_pair", ge=0, lt=0.5
+        "assumed fraction of pairs with swapped answers, for loss_type=robust and exo_pair", ge=0, lt=0.5
     )
 
 
 class DPOAlgorithm(RecipeAlgorithm):
-    """Direct preference optimisation on pairs of a chosen and a rejected answer, of all weights or of an adapter."""
+    """Direct preference optimization (DPO) of all weights or an adapter, on pairs of a chosen and a rejected answer."""
 
     name: ClassVar[str] = "dpo"
     Params: ClassVar[type[Params]] = DPOParams

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of an adapter: the model's own weights stay as they are."""
+"""Supervised fine-tuning of an adapter; the model's own weights are frozen."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from training_hub.params import Params
 
 
 class LoRASFTParams(LoRAParams, SFTParams):
-    """What lora_sft has: the parameters of sft and those of the adapter."""
+    """The parameters of lora_sft: those of sft and of the adapter."""
 
 
 class LoRASFTAlgorithm(RecipeAlgorithm):
-    """Supervised fine-tuning of a low-rank adapter (LoRA); the model's own weights stay as they are."""
+    """Supervised fine-tuning of a low-rank adapter (LoRA); the model's own weights are frozen."""
 
     name: ClassVar[str] = "lora_sft"
     Params: ClassVar[type[Params]] = LoRASFTParams

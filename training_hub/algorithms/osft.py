@@ -1,4 +1,4 @@
-"""Orthogonal subspace fine-tuning: all matrices, each in the directions that it uses least."""
+"""Orthogonal subspace fine-tuning: the weakest directions of each weight matrix are trained, the others frozen."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from training_hub.params import Params, param, takes
 
 @takes(OSFNode, "target_patterns")
 class OSFTParams(SFTParams):
-    """What osft has beside the parameters of sft, whose data it learns from."""
+    """The parameters of osft: those of sft, and its own."""
 
     unfreeze_rank_ratio: float = param(
-        "share of each matrix's singular directions that is trained, the weakest first; 0: none, 1: all", ge=0, le=1
+        "fraction of each weight matrix's singular directions to train, the weakest; 0: none, 1: all", ge=0, le=1
     )
 
 
 class OSFTAlgorithm(RecipeAlgorithm):
-    """Supervised fine-tuning of each matrix's weakest directions; what the model knows best stays as it is."""
+    """Orthogonal subspace fine-tuning (OSFT): the weakest directions of each matrix are trained, the others frozen."""
 
     name: ClassVar[str] = "osft"
     Params: ClassVar[type[Params]] = OSFTParams

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: all weights, on conversations or on plain documents."""
+"""Supervised fine-tuning of all weights, on conversations or documents."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from training_hub.params import Params, param, takes
 
 @takes(DataParams, document_column_name="document_column")
 class SFTParams(Params):
-    """What sft has beside the parameters of every algorithm."""
+    """The parameters that only sft and its variants have."""
 
-    unmask_messages: bool = param("train on the user's and the tools' turns as well, not only on the assistant's")
-    is_pretraining: bool = param("rows are plain documents; every token is trained")
+    unmask_messages: bool = param("train on the turns of user and tools as well as the assistant's")
+    is_pretraining: bool = param("rows are documents, and every token is trained")
     block_size: int | None = param(
-        "documents are joined and cut into blocks of this length, at most max_seq_len; null: max_seq_len where "
+        "join documents and cut them into blocks of this length, at most max_seq_len; null: max_seq_len if "
         "is_pretraining=true, else one row per document",
         "tokens",
         gt=1,
@@ -25,7 +25,7 @@ class SFTParams(Params):
 
 
 class SFTAlgorithm(RecipeAlgorithm):
-    """Supervised fine-tuning of all weights; the loss is on the assistant's tokens only."""
+    """Supervised fine-tuning of all weights, with loss on the assistant's turns only."""
 
     name: ClassVar[str] = "sft"
     Params: ClassVar[type[Params]] = SFTParams

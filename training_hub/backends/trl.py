@@ -21,18 +21,20 @@ _ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3",
 
 @takes(Params, "effective_batch_size", "packing", "max_tokens_per_gpu", "save_final_checkpoint", "sample_prompts")
 class TRLNode(BackendNode):
-    """`backend`: what the worker does beside the library's own arguments."""
+    """`backend`: settings of the worker that are not arguments of the library."""
 
-    eval_at_start: bool = param("measure the loss on held-out rows before training as well", may_change=True)
+    eval_at_start: bool = param("also measure the loss on held-out rows before training", may_change=True)
     save_dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
-        "type of the saved weights; auto: the one they were trained in, of a merged adapter the model's own",
+        "data type of the saved weights; auto: that of training, or for a merged adapter that of the model",
         may_change=True,
     )
-    sample_max_new_tokens: int = param("length of an answer to a sample prompt", "tokens", may_change=True, gt=0)
+    sample_max_new_tokens: int = param(
+        "maximum length of an answer to a sample prompt", "tokens", may_change=True, gt=0
+    )
 
 
 class TRLBackend(RecipeBackend):
-    """Trains with TRL on whatever the machine has: CPU, one GPU, or several processes under torchrun."""
+    """Trains with TRL on a CPU, one GPU, or in several processes under torchrun."""
 
     name: ClassVar[str] = "trl"
     Node: ClassVar[type[BackendNode]] = TRLNode

@@ -16,37 +16,39 @@ class DataParams(Checked):
     """`data`: how rows are read, rendered, masked and cut."""
 
     format: Literal["auto", "messages", "prompt_completion", "alpaca", "document", "tokens", "preference"] = param(
-        "shape of the rows; auto: recognised from the columns of the first row"
+        "data format of the rows; auto: recognised by the columns of the first row"
     )
     train_on: Literal["assistant", "all"] | list[Role] = param(
-        "whose words carry loss: the assistant's with the end of its turn, every token, or those of a list of roles; "
-        "a row with unmask=true trains every role but the system"
+        "which tokens are trained: the assistant's turns and their end, all, or the turns of a list of roles; "
+        "a row with unmask=true trains every role except the system prompt"
     )
-    too_long: Literal["truncate", "drop", "error"] = param("what happens to a row of more than max_seq_len tokens")
-    chat_template: Place | None = param("Jinja file to use instead of the model's own chat template")
+    too_long: Literal["truncate", "drop", "error"] = param("what to do with a row of more than max_seq_len tokens")
+    chat_template: Place | None = param("a Jinja file to use instead of the model's own chat template")
     chat_template_kwargs: dict[str, Any] = param(
         "further variables of the chat template, for example {enable_thinking: false}"
     )
     plain_text: bool = param(
-        "write rows of text (prompt and completion, alpaca, preferences of text) as they are, although the model has a "
-        "chat template; else each is a user's turn and the assistant's answer"
+        "concatenate rows of text (prompt and completion, alpaca, preferences of text) instead of rendering them as a "
+        "user's turn and the assistant's answer with the chat template"
     )
     end_of_turn: Column = param(
-        "the token that ends the assistant's last turn. auto: what the chat template writes, and where it writes none, "
-        "the tokenizer's or generation config's end token is added and trained; template: only what it writes; or a "
-        "special token, added where the turn does not end with it"
+        "the token that ends the assistant's last turn. auto: that of the chat template, or if it has none, the end "
+        "token of the tokenizer or generation config is added and trained; template: only that of the template; or a "
+        "special token, which is added if the turn does not end with it"
     )
-    unrenderable: Literal["error", "drop"] = param("what happens to a row that the chat template cannot write")
-    messages_column: Column = param("column that holds the conversation")
-    document_column: Column = param("column that holds a document's text")
+    unrenderable: Literal["error", "drop"] = param(
+        "what to do with a row that the chat template cannot render faithfully"
+    )
+    messages_column: Column = param("name of the column with the conversation")
+    document_column: Column = param("name of the column with the text of a document")
     block_size: int | None = param(
-        "documents are joined and cut into blocks of this length, at most max_seq_len; null: one row per document",
+        "join documents and cut them into blocks of this length, at most max_seq_len; null: one row per document",
         unit="tokens",
         gt=1,
     )
-    num_proc: int | None = param("cores to prepare the data with; null: all", unit="cores", may_change=True, gt=0)
+    num_proc: int | None = param("CPU cores for preparing the data; null: all", unit="cores", may_change=True, gt=0)
     cache_dir: Place | None = param(
-        "where prepared data is kept; null: training_hub/data in $XDG_CACHE_HOME or ~/.cache", may_change=True
+        "folder of the cache of prepared data; null: training_hub/data in $XDG_CACHE_HOME or ~/.cache", may_change=True
     )
 
 

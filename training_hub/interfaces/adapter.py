@@ -1,4 +1,4 @@
-"""What an adapter is: a method of PEFT that trains something small beside, or inside, a model's matrices."""
+"""Adapters: PEFT methods that train a few weights next to, or inside, a model's weight matrices."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AdapterNode(Checked):
     """`adapter`: the class, and the arguments of PEFT's config class, which are checked against the library."""
 
     target: Text = Field(alias="_target_", description="the class")
-    peft: dict[str, Any] = param("the config class of PEFT and its arguments")
+    peft: dict[str, Any] = param("PEFT's config class and its arguments")
 
 
 class Adapter:

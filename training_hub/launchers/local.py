@@ -28,7 +28,7 @@ class LocalNode(TorchrunParams):
     """`launcher`: its class, its parameters, and what follows from them."""
 
     target: Text = Field(alias="_target_", description="the class")
-    world_size: int = param("processes over all machines", gt=0)
+    world_size: int = param("number of processes over all machines", gt=0)
 
 
 class LocalLauncher(Launcher):

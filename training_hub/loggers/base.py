@@ -11,7 +11,7 @@ from training_hub.params import LoggerNode, Text, param
 class TensorBoardNode(LoggerNode):
     """`logger.tensorboard`."""
 
-    log_dir: Text | None = param("folder of the event files; null: `tensorboard` in the run directory")
+    log_dir: Text | None = param("folder for the event files; null: `tensorboard` in the run directory")
 
 
 class TensorBoardLogger(Logger):
@@ -23,10 +23,10 @@ class TensorBoardLogger(Logger):
 class TrackioNode(LoggerNode):
     """`logger.trackio`."""
 
-    project: Text = param("project that the run belongs to", min_length=1)
-    name: Text | None = param("name of the run; null: that of the run directory")
-    group: Text | None = param("group of runs; null: the sweep, where it is of one")
-    space_id: Text | None = param("Space on the hub that shows the run; null: this machine")
+    project: Text = param("name of the project", min_length=1)
+    name: Text | None = param("name of the run; null: the name of the run directory")
+    group: Text | None = param("group of runs; null: the sweep that the run belongs to, if any")
+    space_id: Text | None = param("Hugging Face Space that shows the run; null: this machine only")
 
 
 class TrackioLogger(Logger):

@@ -12,13 +12,13 @@ class MlflowNode(LoggerNode):
     """`logger.mlflow`; what is not here follows from the client's own environment variables."""
 
     tracking_uri: Text = param(
-        "server, database or folder; user and password are MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        "server, database or folder; set user and password in MLFLOW_TRACKING_USERNAME and _PASSWORD",
         aliases=("mlflow_tracking_uri",),
         min_length=1,
     )
-    experiment: Text = param("experiment that the run belongs to", min_length=1)
-    name: Text | None = param("name of the run; null: that of the run directory")
-    group: Text | None = param("tag `group`; null: the sweep, where it is of one")
+    experiment: Text = param("name of the experiment", min_length=1)
+    name: Text | None = param("name of the run; null: the name of the run directory")
+    group: Text | None = param("tag `group`; null: the sweep that the run belongs to, if any")
     tags: dict[str, Any] = param("further tags")
 
 

@@ -22,13 +22,13 @@ _CLOUD = "https://api.wandb.ai"
 class WandbNode(LoggerNode):
     """`logger.wandb`; what is not here follows from the client's own environment variables."""
 
-    project: Text = param("project that the run belongs to", min_length=1)
-    entity: Text | None = param("user or team; null: the key's own")
-    name: Text | None = param("name of the run; null: that of the run directory")
-    group: Text | None = param("group of runs; null: the sweep, where it is of one")
-    tags: list[Text] | None = param("words to find the run by")
+    project: Text = param("name of the project", min_length=1)
+    entity: Text | None = param("user or team; null: that of the API key")
+    name: Text | None = param("name of the run; null: the name of the run directory")
+    group: Text | None = param("group of runs; null: the sweep that the run belongs to, if any")
+    tags: list[Text] | None = param("tags of the run")
     mode: Literal["online", "offline", "disabled"] = param(
-        "offline: into the run directory, for `wandb sync`; disabled: nothing is kept"
+        "offline: write to the run directory, for `wandb sync`; disabled: log nothing"
     )
 
 

@@ -30,22 +30,22 @@ _HARMLESS = {
 class SlurmParams(Checked):
     """What a job asks for."""
 
-    nodes: int = param("machines", unit="machines", gt=0)
-    gpus_per_node: int = param("GPUs on each machine", unit="GPUs", ge=0)
+    nodes: int = param("number of machines", unit="machines", gt=0)
+    gpus_per_node: int = param("GPUs per machine", unit="GPUs", ge=0)
     nproc_per_node: Annotated[int, Field(gt=0)] | Literal["auto"] = param(
-        "processes on each machine; auto: one per GPU, or one", unit="processes"
+        "processes per machine; auto: one per GPU, or one without GPUs", unit="processes"
     )
-    cpus_per_node: int | None = param("cores on each machine; null: what the cluster gives", unit="cores", gt=0)
-    memory_gb: float | None = param("memory on each machine; null: what the cluster gives", unit="GB", gt=0)
+    cpus_per_node: int | None = param("CPU cores per machine; null: the cluster's default", unit="cores", gt=0)
+    memory_gb: float | None = param("memory per machine; null: the cluster's default", unit="GB", gt=0)
     partition: Text | None = param("partition; null: the cluster's default")
     account: Text | None = param("account that is charged")
     timeout_min: int | None = param(
-        "time limit; a run that does not finish within it saves, is queued again and goes on; null: the partition's",
+        "time limit; a run that reaches it saves, is requeued and resumes; null: the partition's limit",
         unit="minutes",
         gt=0,
     )
-    max_requeues: int = param("how often the job may be queued again, after its time limit or a preemption", ge=0)
-    wait: bool = param("follow the job to its end; false: return as soon as it is submitted")
+    max_requeues: int = param("how often the job may be requeued after its time limit or a preemption", ge=0)
+    wait: bool = param("follow the job until it ends; false: return as soon as it is submitted")
 
 
 class SlurmNode(SlurmParams):
@@ -54,11 +54,11 @@ class SlurmNode(SlurmParams):
     target: Text = Field(alias="_target_", description="the class")
     job_name: Text = param("name of the job", min_length=1)
     stop_before_s: int = param("how long before the time limit the run is asked to save and stop", "seconds", gt=0)
-    sbatch: dict[str, Any] = param("further options of sbatch; true for one without a value")
-    srun: list[Text] = param("further arguments of srun, which starts one process on each machine")
-    setup: list[Text] = param("lines of shell that run first, on the first machine")
+    sbatch: dict[str, Any] = param("further options of sbatch; true for an option without a value")
+    srun: list[Text] = param("further arguments of srun, which starts one process per machine")
+    setup: list[Text] = param("shell lines that run first, on the first machine")
     folder: Text = param("the run directory")
-    world_size: int = param("processes over all machines", gt=0)
+    world_size: int = param("number of processes over all machines", gt=0)
 
 
 class SlurmLauncher(JobLauncher):
