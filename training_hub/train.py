@@ -234,7 +234,7 @@ def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launc
         world_size=int(node["world_size"]),
         settings=dict(node),
         resumable=not backend.cannot_resume,
-        launcher=f"{launcher.__module__}.{launcher.__qualname__}",
+        launcher=str(node["_target_"]),
     )
 
 
