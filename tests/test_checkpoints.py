@@ -115,7 +115,7 @@ def test_a_folder_without_a_seal_is_no_checkpoint(run: RunDir) -> None:
 
 def test_weights_alone_are_not_enough(run: RunDir, save: Save) -> None:
     save(1, full=False)
-    assert latest_checkpoint(run).refused == {run.checkpoint(1): "it holds the weights alone (save_only_model)"}
+    assert latest_checkpoint(run).refused == {run.checkpoint(1): "it holds only the weights (save_only_model)"}
 
 
 def test_whatever_else_lies_there_is_not_looked_at(run: RunDir, save: Save) -> None:

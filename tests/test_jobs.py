@@ -113,7 +113,7 @@ def test_a_job_without_a_launcher_belongs_to_that_of_the_config(make: Make) -> N
         ({"id": "--all"}, "its id is not that of a job"),
         ({"id": "d1 d2"}, "its id is not that of a job"),
         ({"id": "d1\n"}, "its id is not that of a job"),
-        ({"id": "d1", "launcher": ["x"]}, "launcher is not what stands there"),
+        ({"id": "d1", "launcher": ["x"]}, "launcher has the wrong type"),
     ],
 )
 def test_an_entry_that_no_launcher_wrote_is_damage(entries: dict[str, Any], reason: str, make: Make) -> None:
@@ -138,7 +138,10 @@ def test_a_run_whose_config_names_no_launcher_either_is_damaged(make: Make) -> N
         ),
         ("training_hub.cli.main", "no training_hub.jobs.Scheduler; derive it from that"),
         ("training_hub.launchers.local.LocalLauncher", "no training_hub.jobs.Scheduler; derive it from that"),
-        ("training_hub.jobs.Scheduler", "is abstract: it leaves methods to others; give a class that has them"),
+        (
+            "training_hub.jobs.Scheduler",
+            "is abstract: some of its methods are not implemented; give a subclass that implements them",
+        ),
         ("tests.no_such_module.L", "no such class; give package.module.Class"),
         ("os.system", "code of os is not run from a config"),
         ("a b", "not a dotted name"),

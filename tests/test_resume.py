@@ -118,7 +118,7 @@ def test_the_guide_shows_how_a_change_is_refused(stopped: Stopped, here: Path) -
 
 def test_never_names_the_way_out(stopped: Stopped) -> None:
     stopped()
-    way = "go on with it by resume=auto, start it anew by overwrite=true, or choose another"
+    way = "resume it with resume=auto, start over with overwrite=true, or choose another"
     assert faults() == [f"output_dir=out: already holds a run; {way}"]
 
 
@@ -150,7 +150,7 @@ def test_auto_begins_again_where_no_checkpoint_was_saved_and_must_does_not(stopp
     stopped(steps=())
     assert planned("resume=auto").start == resume.Start(goes_on=True)
     [fault] = faults("resume=must")
-    assert fault == f"resume=must: {Path.cwd()}/out has no checkpoint to go on from; start it anew with overwrite=true"
+    assert fault == f"resume=must: {Path.cwd()}/out has no checkpoint to resume from; start over with overwrite=true"
 
 
 def test_the_verb_takes_the_runs_own_settings_and_does_as_auto_does(stopped: Stopped, here: Path) -> None:
@@ -164,13 +164,13 @@ def test_the_verb_takes_the_runs_own_settings_and_does_as_auto_does(stopped: Sto
 def test_the_verb_refuses_what_it_says_itself(word: str, stopped: Stopped, capsys: pytest.CaptureFixture[str]) -> None:
     stopped()
     assert main(["resume", "out", word]) == 2
-    assert capsys.readouterr().err == f"{word}: the verb resume goes on with what is in that folder; drop it\n"
+    assert capsys.readouterr().err == f"{word}: resume always uses the settings in that folder; drop it\n"
 
 
 def test_must_says_what_is_wrong_with_each_checkpoint(stopped: Stopped) -> None:
     run = stopped(steps=(10,))
     (run.checkpoint(10) / "optimizer.pt").unlink()
-    assert "no checkpoint to go on from; checkpoint-10: optimizer.pt is missing; " in faults("resume=must")[0]
+    assert "no checkpoint to resume from; checkpoint-10: optimizer.pt is missing; " in faults("resume=must")[0]
 
 
 def test_a_completed_run_has_nothing_left_to_do(stopped: Stopped, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,17 +199,17 @@ def test_a_completed_run_can_be_made_longer(stopped: Stopped) -> None:
 
 def test_a_completed_run_without_a_checkpoint_is_not_begun_again(stopped: Stopped) -> None:
     stopped(steps=(), status="completed")
-    assert "has no checkpoint to go on from" in faults("resume=auto", "num_epochs=2")[0]
+    assert "has no checkpoint to resume from" in faults("resume=auto", "num_epochs=2")[0]
 
 
 CHANGES = {
-    "data.train_on=all": "data.train_on=all: PLACE began with assistant",
-    "effective_batch_size=4": "effective_batch_size=4: PLACE began with 8",
-    "learning_rate=2e-5": "learning_rate=2e-05: PLACE began with 1e-05",
-    "model.dtype=bfloat16": "model.dtype=bfloat16: PLACE began with auto",
-    "recipe.optim=sgd": "recipe.optim=sgd: PLACE began with adamw_torch_fused",
-    "seed=1": "seed=1: PLACE began with 42",
-    "model_path=other": "model_path=other: PLACE began with another model, HERE/model",
+    "data.train_on=all": "data.train_on=all: PLACE started with assistant",
+    "effective_batch_size=4": "effective_batch_size=4: PLACE started with 8",
+    "learning_rate=2e-5": "learning_rate=2e-05: PLACE started with 1e-05",
+    "model.dtype=bfloat16": "model.dtype=bfloat16: PLACE started with auto",
+    "recipe.optim=sgd": "recipe.optim=sgd: PLACE started with adamw_torch_fused",
+    "seed=1": "seed=1: PLACE started with 42",
+    "model_path=other": "model_path=other: PLACE started with a different model, HERE/model",
 }
 
 
@@ -222,9 +222,9 @@ def test_what_is_learned_may_not_change_and_all_changes_are_named_at_once(stoppe
 
 def test_an_argument_of_the_library_may_not_change_either(stopped: Stopped) -> None:
     run = stopped()
-    way = "give that, or choose another output_dir"
+    way = "use that value, or choose another output_dir"
     assert faults("resume=auto", "recipe.learning_rate=1") == [
-        f"recipe.learning_rate=1: {run.path} began with 1e-05; {way}"
+        f"recipe.learning_rate=1: {run.path} started with 1e-05; {way}"
     ]
 
 
@@ -243,10 +243,10 @@ def test_how_it_is_carried_out_may_change(stopped: Stopped, here: Path) -> None:
 def test_another_algorithm_is_named_and_nothing_else(stopped: Stopped) -> None:
     run = stopped()
     typed = ("algorithm=dpo", "data_path=pairs.jsonl")
-    way = "give that, or choose another output_dir"
-    assert faults("resume=auto", *typed) == [f"algorithm=dpo: {run.path} is of algorithm=sft; {way}"]
+    way = "use that value, or choose another output_dir"
+    assert faults("resume=auto", *typed) == [f"algorithm=dpo: {run.path} has algorithm=sft; {way}"]
     assert faults(f"resume={run.checkpoint(10)}", "output_dir=new", *typed) == [
-        f"algorithm=dpo: {run.path} is of algorithm=sft; {way}"
+        f"algorithm=dpo: {run.path} has algorithm=sft; {way}"
     ]
 
 
@@ -256,8 +256,8 @@ def test_a_backend_that_cannot_go_on_says_why(stopped: Stopped) -> None:
     assert planned("resume=auto", *typed).start == resume.NEW
     stopped(*typed)
     [fault] = faults("resume=auto", *typed)
-    assert fault.startswith("resume=auto: backend=mini-trainer cannot go on: ")
-    assert fault.endswith("; start it anew with overwrite=true")
+    assert fault.startswith("resume=auto: backend=mini-trainer cannot resume: ")
+    assert fault.endswith("; start over with overwrite=true")
 
 
 def test_instructlab_training_goes_on_where_it_kept_its_state(stopped: Stopped) -> None:
@@ -292,7 +292,7 @@ def test_another_run_may_go_on_from_a_checkpoint(stopped: Stopped) -> None:
 def test_a_checkpoint_far_from_its_run_is_one_all_the_same(stopped: Stopped, here: Path) -> None:
     stopped().checkpoint(10).rename(here / "kept")
     assert launched("resume=kept", "output_dir=new")["checkpoints"] == ["checkpoint-10"]
-    assert faults("resume=kept", "output_dir=new2", "lr=1")[0].startswith(f"lr=1: {here}/kept began with 1e-05")
+    assert faults("resume=kept", "output_dir=new2", "lr=1")[0].startswith(f"lr=1: {here}/kept started with 1e-05")
 
 
 @pytest.mark.parametrize(
@@ -300,8 +300,8 @@ def test_a_checkpoint_far_from_its_run_is_one_all_the_same(stopped: Stopped, her
     [
         ("outo", "resume=outo: no such folder; did you mean auto?"),
         ("nowhere/at/all", "resume=nowhere/at/all: no such folder; check the path"),
-        ("model", "resume=model: no checkpoint to go on from: it has no checkpoint.json; give a run directory, or"),
-        ("rows.jsonl", "resume=rows.jsonl: no checkpoint to go on from: "),
+        ("model", "resume=model: not a checkpoint to resume from: it has no checkpoint.json; give a run directory, or"),
+        ("rows.jsonl", "resume=rows.jsonl: not a checkpoint to resume from: "),
     ],
 )
 def test_a_path_that_leads_nowhere_is_one_line(path: str, text: str) -> None:
@@ -319,14 +319,14 @@ def test_a_path_and_another_runs_folder_do_not_go_together(stopped: Stopped) -> 
 
 def test_going_on_and_starting_anew_do_not_go_together(stopped: Stopped) -> None:
     stopped()
-    fault = "resume=auto: overwrite=true starts the run anew; keep one of the two"
+    fault = "resume=auto: overwrite=true starts the run over; keep one of the two"
     assert faults("resume=auto", "overwrite=true") == [fault]
 
 
 def test_a_run_that_goes_on_elsewhere_is_left_alone(stopped: Stopped) -> None:
     run = stopped()
     plan = planned("resume=auto")
-    with RunDir(run.path).held(), pytest.raises(ConfigError, match="a run is going on there; wait for its end"):
+    with RunDir(run.path).held(), pytest.raises(ConfigError, match="a run is active there; wait until it ends"):
         train.run(plan)
 
 
@@ -366,7 +366,7 @@ def test_a_worker_that_outlives_its_launcher_keeps_others_out(tmp_path: Path) ->
 def test_the_plan_says_where_a_run_would_go_on(stopped: Stopped, capsys: pytest.CaptureFixture[str]) -> None:
     run = stopped()
     assert main(["plan", *words("resume=auto")]) == 0
-    assert f"going on from step 20: {run.checkpoint(20)}" in capsys.readouterr().out
+    assert f"resuming from step 20: {run.checkpoint(20)}" in capsys.readouterr().out
 
 
 def test_the_verb_needs_nothing_but_the_folder(
@@ -386,9 +386,9 @@ def test_the_verb_needs_nothing_but_the_folder(
 @pytest.mark.parametrize(
     ("typed", "text"),
     [
-        ([], "resume: says nothing of what to go on with; add the folder of a run or of a sweep"),
-        (["lr=1"], "resume: says nothing of what to go on with; add the folder of a run or of a sweep"),
-        (["model"], "resume=model: no run and no sweep there; give the folder of one"),
+        ([], "resume: needs the folder of a run or a sweep"),
+        (["lr=1"], "resume: needs the folder of a run or a sweep"),
+        (["model"], "resume=model: not a run or a sweep; give the folder of one"),
     ],
 )
 def test_the_verb_wants_the_folder_of_a_run(typed: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,7 +80,7 @@ def test_the_same_content_under_another_path_is_the_same_data(stopped: Stopped, 
 def test_other_content_under_another_path_is_refused(stopped: Stopped) -> None:  # noqa: F811
     began(stopped(status="completed"))
     Path("other.jsonl").write_text(f"{json.dumps(OTHER)}\n")
-    rule = "not the rows of rows.jsonl, with which the run began; give those, or choose another output_dir"
+    rule = "not the rows of rows.jsonl, which the run started with; give those, or choose another output_dir"
     assert faults("data_path=other.jsonl", "resume=auto") == [f"data_path=other.jsonl: {rule}"]
 
 
@@ -99,13 +99,15 @@ def test_the_held_out_rows_count_as_well(stopped: Stopped) -> None:  # noqa: F81
     assert planned(given, "resume=auto").start.done
     Path("eval.jsonl").write_text(f"{json.dumps(OTHER)}\n")
     assert faults(given, "resume=auto") == [f"eval_data_path=eval.jsonl: {CHANGED}"]
-    assert faults("resume=auto") == ["eval_data_path=null: the run began with the held-out rows eval.jsonl; give these"]
+    assert faults("resume=auto") == [
+        "eval_data_path=null: the run started with the held-out rows eval.jsonl; give these"
+    ]
 
 
 def test_held_out_rows_that_a_run_did_not_have_are_refused(stopped: Stopped) -> None:  # noqa: F811
     began(stopped(status="completed"))
     [fault] = faults("eval_data_path=rows.jsonl", "resume=auto")
-    assert fault == "eval_data_path=rows.jsonl: the run began without held-out rows; drop it"
+    assert fault == "eval_data_path=rows.jsonl: the run started without held-out rows; drop it"
 
 
 def test_a_chat_template_is_its_content(stopped: Stopped) -> None:  # noqa: F811
@@ -122,7 +124,7 @@ def test_a_run_that_has_not_read_its_rows_goes_by_what_was_there_when_it_began(s
     shutil.copyfile("rows.jsonl", "copy.jsonl")
     assert planned("data_path=copy.jsonl", "resume=auto").start.done
     Path("rows.jsonl").write_text(f"{json.dumps(OTHER)}\n")
-    assert "began with other rows" in faults("resume=auto")[0]
+    assert "started with different rows" in faults("resume=auto")[0]
 
 
 def test_a_checkpoint_knows_its_rows(stopped: Stopped) -> None:  # noqa: F811
@@ -138,7 +140,7 @@ def test_a_checkpoint_knows_its_rows(stopped: Stopped) -> None:  # noqa: F811
 
 def test_another_model_on_the_hub_is_another_model(stopped: Stopped) -> None:  # noqa: F811
     stopped("model_path=them/model", status="completed")
-    assert "began with another model, them/model" in faults("model_path=them/other", "resume=auto")[0]
+    assert "started with a different model, them/model" in faults("model_path=them/other", "resume=auto")[0]
 
 
 @pytest.fixture

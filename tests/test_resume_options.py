@@ -76,7 +76,7 @@ def test_a_folder_that_is_typed_with_resume_comes_first(options: list[str], here
     (here / "first/experiment/mine.yaml").write_text(EXPERIMENT + "logging_steps: 7\n")
     assert resumed(run, folders=("first",)).config["logging_steps"] == 7
     (here / "first/experiment/mine.yaml").write_text(EXPERIMENT.replace("3e-4", "1e-4"))
-    with pytest.raises(ConfigError, match="began with"):
+    with pytest.raises(ConfigError, match="started with"):
         resumed(run, folders=("first",))
 
 

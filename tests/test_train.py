@@ -72,7 +72,7 @@ def test_a_folder_holds_one_run_at_a_time(planned: train.Plan) -> None:
     with run.held() as alone:
         assert alone
         before = sorted(run.path.iterdir())
-        with pytest.raises(ConfigError, match=r"^output_dir=\S+/out: a run is going on there; wait for its end"):
+        with pytest.raises(ConfigError, match=r"^output_dir=\S+/out: a run is active there; wait until it ends"):
             train.run(with_worker(planned, "false"))
         assert sorted(run.path.iterdir()) == before
     with pytest.raises(RunFailed):

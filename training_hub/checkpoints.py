@@ -100,7 +100,7 @@ def fault_of(path: Path, thorough: bool) -> str | None:
     except stored.Damaged:
         return f"its {SEAL} cannot be read" if stored.there(path / SEAL) else f"it has no {SEAL}"
     if not full:
-        return "it holds the weights alone (save_only_model)"
+        return "it holds only the weights (save_only_model)"
     for file, entry in files.items():
         size = _size(file)
         if size is None:

@@ -207,9 +207,7 @@ def _refuse_mixed(verb: str, names: set[str]) -> None:
 def _check_completion(names: set[str], overrides: list[str]) -> None:
     asked = {text.partition("=")[0] for text in overrides}
     if names & {"-sc", "--shell-completion"} and not asked & {"install", "uninstall", "query"}:
-        raise ConfigError(
-            "--shell-completion: says nothing of what to do; add install=bash, uninstall=bash or query=bash"
-        )
+        raise ConfigError("--shell-completion: needs an action; add install=bash, uninstall=bash or query=bash")
 
 
 def _for_every_job(verb: str, overrides: list[str], folders: list[str]) -> int:
@@ -332,7 +330,7 @@ def _resume(overrides: list[str], folders: list[str]) -> int:
     from training_hub.sweeps.again import command_of
 
     if not overrides or ("=" in overrides[0] and not Path(overrides[0]).is_dir()):
-        raise ConfigError("resume: says nothing of what to go on with; add the folder of a run or of a sweep")
+        raise ConfigError("resume: needs the folder of a run or a sweep")
     refuse_set_here(overrides[1:])
     if SweepDir(overrides[0]).exists():
         return _sweep(*command_of(overrides[0], overrides[1:], folders))

@@ -54,7 +54,7 @@ def tensors(folder: Path) -> Tensors:
         for name, each in _header(file).items():
             if name in found and not _same(found[name], each):
                 rule = f"{found[name]['file'].name} and {file.name} both hold {name}, with different values"
-                raise Unreadable(rule, "keep the files of one checkpoint alone")
+                raise Unreadable(rule, "keep only the files of one checkpoint")
             found[name] = each
     _must_hold(found, folder)
     return found
@@ -108,13 +108,13 @@ def _must_hold(found: Tensors, folder: Path) -> None:
     if not found or (folder / _PLACES[0]).is_file() or not index.is_file():
         return
     if lacking := _weight_map(index).keys() - found.keys():
-        raise Unreadable(f"its index lists {some(lacking)}, and no file holds {'it' if len(lacking) == 1 else 'them'}")
+        raise Unreadable(f"its index lists {some(lacking)}, but no file holds {'it' if len(lacking) == 1 else 'them'}")
 
 
 def _header(file: Path) -> dict[str, Mapping[str, Any]]:
     with file.open("rb") as opened:
         if opened.read(len(_LFS)) == _LFS:
-            raise Unreadable(f"{file.name} is a pointer of Git LFS, not the weights", "run git lfs pull there")
+            raise Unreadable(f"{file.name} is a pointer of Git LFS, not the weights", "run git lfs pull in the folder")
     if file.suffix != ".safetensors":
         return {}
     try:
@@ -123,7 +123,7 @@ def _header(file: Path) -> dict[str, Mapping[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise Unreadable(f"{file.name} is not a safetensors file") from None
     if (size := file.stat().st_size) != end:
-        raise Unreadable(f"{file.name} has {size:,} bytes, and its header says {end:,}")
+        raise Unreadable(f"{file.name} has {size:,} bytes, but its header says {end:,}")
     return {name: {**each, "file": file} for name, each in held.items()}
 
 

@@ -47,8 +47,8 @@ class Start:
         if self.done:
             return f"{run.path} is completed: nothing to do"
         if self.checkpoint:
-            return f"going on from step {self.checkpoint.step}: {self.checkpoint.path}"
-        return "no checkpoint there: beginning again" if self.goes_on else "a new run"
+            return f"resuming from step {self.checkpoint.step}: {self.checkpoint.path}"
+        return "no checkpoint to resume from: starting over" if self.goes_on else "a new run"
 
 
 NEW = Start()
@@ -69,7 +69,7 @@ def decide(composition: Composition, config: Mapping[str, Any]) -> Start:
     if mode == "never":
         return NEW
     if config["overwrite"]:
-        raise ConfigError(fault("resume", mode, "overwrite=true starts the run anew", "keep one of the two"))
+        raise ConfigError(fault("resume", mode, "overwrite=true starts the run over", "keep one of the two"))
     if mode not in _MODES:
         return _from_path(composition, config, mode)
     if run.exists():
@@ -87,7 +87,7 @@ def settings_of(folder: str, changed: Sequence[str], config_dirs: Sequence[str] 
     """
     run = RunDir(Path(folder).resolve())
     if not run.exists():
-        raise ConfigError(fault("resume", folder, "no run and no sweep there", "give the folder of one"))
+        raise ConfigError(fault("resume", folder, "not a run or a sweep", "give the folder of one"))
     vouched.heed_run(run, f"resume {folder}", vouched.is_trusted(changed))
     folders = [*map(os.path.abspath, config_dirs), *([str(run.conf)] if run.conf.is_dir() else [])]
     typed_in = Path(run.read_manifest().get("folder") or ".")
@@ -102,14 +102,14 @@ def refuse_set_here(changed: Sequence[str]) -> None:
     """ConfigError for what the verb `resume` says itself."""
     given = [text for text in changed if text.lstrip("+").partition("=")[0] in _SET_HERE]
     if given:
-        raise ConfigError(*(f"{text}: the verb resume goes on with what is in that folder; drop it" for text in given))
+        raise ConfigError(*(f"{text}: resume always uses the settings in that folder; drop it" for text in given))
 
 
 def _refuse_living(run: RunDir) -> None:
     """ConfigError where a job works in the folder, or will; a run that this machine waits for holds the lock."""
     if run.exists() and run.read_job() is not None and (found := state(run)).may_go_on:
-        way = "wait for its end, cancel it, or choose another"
-        rule = f"a run {'is' if found.goes_on else 'may be'} going on there: {found.reason or found.word}"
+        way = "wait until it ends, cancel it, or choose another"
+        rule = f"a run {'is' if found.goes_on else 'may be'} active there: {found.reason or found.word}"
         raise ConfigError(fault("output_dir", run.path, rule, way))
 
 
@@ -128,8 +128,8 @@ def _go_on(composition: Composition, config: Mapping[str, Any], mode: str, run: 
     search = latest_checkpoint(run)
     if search.newest is None and (completed or mode == "must"):
         torn = "".join(f"; {path.name}: {reason}" for path, reason in search.refused.items())
-        way = "start it anew with overwrite=true"
-        raise ConfigError(fault("resume", mode, f"{run.path} has no checkpoint to go on from{torn}", way))
+        way = "start over with overwrite=true"
+        raise ConfigError(fault("resume", mode, f"{run.path} has no checkpoint to resume from{torn}", way))
     return Start(goes_on=True, checkpoint=search.newest)
 
 
@@ -166,13 +166,13 @@ def _named(mode: str) -> Checkpoint:
         search = latest_checkpoint(RunDir(path))
         if search.newest is None:
             torn = "".join(f"; {each.name}: {reason}" for each, reason in search.refused.items())
-            rule = f"that run has no checkpoint to go on from{torn}"
+            rule = f"that run has no checkpoint to resume from{torn}"
             raise ConfigError(fault("resume", mode, rule, "give another, or drop it"))
         return search.newest
     reason = checkpoints.fault_of(path, thorough=False)
     if reason:
         way = "give a run directory, or a folder checkpoint-<step> in one"
-        raise ConfigError(fault("resume", mode, f"no checkpoint to go on from: {reason}", way))
+        raise ConfigError(fault("resume", mode, f"not a checkpoint to resume from: {reason}", way))
     return checkpoints.read(path)
 
 
@@ -184,10 +184,10 @@ def _refuse_changes(
     place: Path,
 ) -> None:
     """ConfigError for every setting that is not the one in `before`, and for another model or data than was `told`."""
-    way = "give that, or choose another output_dir"
+    way = "use that value, or choose another output_dir"
     chosen = {key: composition.choices[key] for key in ("algorithm", "backend")}
     other = [
-        fault(key, name, f"{place} is of {key}={told[key]}", way)
+        fault(key, name, f"{place} has {key}={told[key]}", way)
         for key, name in chosen.items()
         if told.get(key, name) != name
     ]
@@ -195,10 +195,10 @@ def _refuse_changes(
         raise ConfigError(*other)
     changed = differences(composition, config, before)
     faults = [
-        composition.as_typed(fault(key, new, f"{place} began with {shown_value(old)}", way))
+        composition.as_typed(fault(key, new, f"{place} started with {shown_value(old)}", way))
         for key, (old, new) in changed.items()
     ]
-    path, rule = config["model"]["path"], f"{place} began with another model"
+    path, rule = config["model"]["path"], f"{place} started with a different model"
     faults += _other_content("model_path", path, before["model"]["path"], told.get("model"), rule)
     faults += map(composition.as_typed, _other_data(config, before, told.get("data") or {}))
     if faults:
@@ -210,7 +210,7 @@ def _other_data(config: Mapping[str, Any], before: Mapping[str, Any], told: Mapp
     if "train" in told or not told:
         return list(origin.faults(config["data"], before["data"], told))
     path = config["data"]["path"]
-    faults = _other_content("data_path", path, before["data"]["path"], told, "the run began with other rows")
+    faults = _other_content("data_path", path, before["data"]["path"], told, "the run started with different rows")
     return faults + list(origin.faults(config["data"], {**before["data"], "path": path}, {}))
 
 
@@ -219,12 +219,12 @@ def _other_content(name: str, path: str, path_before: str, told: Mapping[str, An
     now = provenance.fingerprint(Path(path).expanduser())
     if now["sha256"] == told["sha256"] if now and told and "sha256" in told else path == path_before:
         return []
-    return [fault(name, path, f"{rule}, {(told or {}).get('path', path_before)}", "give that one")]
+    return [fault(name, path, f"{rule}, {(told or {}).get('path', path_before)}", "use that one")]
 
 
 def _refuse_backend(composition: Composition, config: Mapping[str, Any], mode: str) -> None:
     """ConfigError where the backend cannot go on with a run."""
     reason = composition.classes.backend.cannot_resume
     if reason:
-        rule = f"backend={composition.choices['backend']} cannot go on: {reason}"
-        raise ConfigError(fault("resume", mode, rule, "start it anew with overwrite=true"))
+        rule = f"backend={composition.choices['backend']} cannot resume: {reason}"
+        raise ConfigError(fault("resume", mode, rule, "start over with overwrite=true"))

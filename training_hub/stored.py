@@ -47,7 +47,7 @@ def bytes_of(file: Path) -> bytes:
             raise Damaged(file, "it is not a file")
         return file.read_bytes()
     except FileNotFoundError:
-        raise Damaged(file, "it is a link that leads nowhere" if file.is_symlink() else "it is missing") from None
+        raise Damaged(file, "it is a broken link" if file.is_symlink() else "it is missing") from None
     except OSError as error:
         raise Damaged(file, f"it cannot be read ({error.strerror})") from None
 
@@ -63,7 +63,7 @@ def read(file: Path, shape: Shape) -> Any:
     except (ValueError, RecursionError, yaml.YAMLError, TypeError, AttributeError, KeyError):
         raise Damaged(file, f"it is not valid {kind}" if text.strip() else "it is empty") from None
     if too_large:
-        raise Damaged(file, "it refers to its own parts without end")
+        raise Damaged(file, "it refers to itself")
     if wrong := misfit(found, shape):
         raise Damaged(file, wrong)
     return found
@@ -90,7 +90,7 @@ def misfit(value: Any, shape: Shape, name: str = "") -> str | None:
         known = isinstance(value, shape) and isinstance(value, bool) == (shape is bool) and _fits_a_float(value)
     else:
         known = isinstance(value, shape)
-    return None if known else f"{name or 'it'} is not what stands there"
+    return None if known else f"{name or 'it'} has the wrong type"
 
 
 def _misfit_of_mapping(value: Any, shape: Mapping[Any, Shape], name: str) -> str | None:
@@ -100,7 +100,7 @@ def _misfit_of_mapping(value: Any, shape: Mapping[Any, Shape], name: str) -> str
         wrong = next((key for key in value if not isinstance(key, str)), None)
         each = shape[str]
         return (
-            "a name in it is not text"
+            "it has a key that is not text"
             if wrong is not None
             else _first(misfit(item, each, _joined(name, key)) for key, item in value.items())
         )

@@ -170,8 +170,8 @@ def _begun(planned: Plan, command: Sequence[str]) -> Iterator[tuple[RunDir, resu
     with ExitStack() as kept:
         try:
             if not kept.enter_context(directory.held()):
-                way = "wait for its end, or choose another"
-                raise ConfigError(fault("output_dir", planned.spec.run_dir, "a run is going on there", way))
+                way = "wait until it ends, or choose another"
+                raise ConfigError(fault("output_dir", planned.spec.run_dir, "a run is active there", way))
             start = resume.decide(composition, planned.config)  # once more: now nobody else works there
             if not start.done:
                 _open(directory, start, planned, manifest)

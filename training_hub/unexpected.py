@@ -41,7 +41,7 @@ def said_of(error: BaseException, words: Sequence[str]) -> str:
     """One line about a fault of the program itself. words: what was typed; its traceback is written to a file."""
     file = _written(_report(error, words))
     evidence = f"the traceback in {file}" if file else "what --debug shows"
-    return f"{_named(error)}: a fault of training_hub itself; please report it with {evidence}"
+    return f"{_named(error)}: a bug in training_hub; please report it with {evidence}"
 
 
 def _named(error: BaseException) -> str:

@@ -31,6 +31,6 @@ def _faults(node: Mapping[str, Any], python: str | None) -> tuple[str, ...]:
     except ConfigError as error:
         return error.faults
     except RunFailed as error:  # what keeps it from looking is no fault of the weights
-        say(f"warning: the weights were not checked, the job will do so: {str(error).splitlines()[-1]}")
+        say(f"warning: the weights were not checked here; the job checks them: {str(error).splitlines()[-1]}")
     _checked.append((node, python))
     return ()

@@ -17,7 +17,7 @@ import pytest
 from tests.workers.conftest import conversation
 
 DOCUMENTS = Path(__file__).parents[3] / "shared" / "spec"
-NEEDS_GPU = "needs a CUDA GPU, none here"
+NEEDS_GPU = "needs a CUDA GPU; none was found here"
 
 # Runs the examples that it reads, one after the other in one namespace, and tells what became of each.
 RUNNER = """

@@ -144,7 +144,7 @@ def test_instructlab_goes_on_from_the_end_of_an_epoch_to_the_same_end(runs: Runs
     assert rows == expected
     found, weights_of_whole = weights(run.final_checkpoint), weights(whole.final_checkpoint)
     assert all(found[key].equal(weights_of_whole[key]) for key in found)
-    assert "going on from step 1: " in run.log.read_text()
+    assert "resuming from step 1: " in run.log.read_text()
     assert sorted(path.name for path in run.checkpoints.glob("checkpoint-*")) == [f"checkpoint-{n}" for n in (1, 2, 3)]
 
 

@@ -122,7 +122,7 @@ def test_what_can_be_is_not(typed: list[str]) -> None:
 @pytest.mark.parametrize("typed", [MINI, INSTRUCTLAB, OSFT])
 def test_a_machine_without_a_gpu_is_told_so(typed: list[str]) -> None:
     [text] = faults(*typed, "backend.needs_gpu=true")
-    assert ": needs a CUDA GPU, none here; " in text
+    assert ": needs a CUDA GPU; none was found here; " in text
 
 
 @pytest.mark.parametrize("typed", [MINI, INSTRUCTLAB, OSFT])

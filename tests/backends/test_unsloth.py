@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused(name: str) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_a_machine_without_a_gpu_is_told_so_in_one_line() -> None:
-    assert "backend=unsloth: needs a CUDA GPU, none here; on this machine use backend=trl" in refused(
+    assert "backend=unsloth: needs a CUDA GPU; none was found here; on this machine use backend=trl" in refused(
         "backend.needs_gpu=true"
     )
 

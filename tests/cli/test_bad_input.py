@@ -106,7 +106,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a sweep into a folder with files": (
         ["-m", "lr=1e-5,2e-5", "output_dir=model"],
-        ["output_dir=model: holds files, and no sweep; choose another, new or empty"],
+        ["output_dir=model: not empty, and not a sweep directory; choose another, new or empty"],
     ),
     "a sweep that checks the data": (["validate", "-m"], ["validate: not for sweeps; drop -m"]),
     "no GPU for nproc_per_node": (
@@ -146,11 +146,11 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "an empty output folder": (["output_dir="], ["output_dir=: is empty; give a folder, or drop it"]),
     "an output folder with files of the user's": (
         ["output_dir=model", "overwrite=true"],
-        ["output_dir=model: holds files, and no run; choose another, which is new or empty"],
+        ["output_dir=model: not empty, and not a run directory; choose another, which is new or empty"],
     ),
     "the working folder": (
         ["output_dir=."],
-        ["output_dir=.: holds files, and no run; choose another, which is new or empty"],
+        ["output_dir=.: not empty, and not a run directory; choose another, which is new or empty"],
     ),
     "no such interpreter": (
         ["backend.python=/nix/python"],
@@ -204,7 +204,7 @@ def test_a_verb_and_a_flag_that_only_shows_do_not_go_together(verb: str, cli: Cl
 
 def test_completion_that_says_nothing_of_what_to_do(cli: Cli) -> None:
     done = cli("-sc")
-    expected = "--shell-completion: says nothing of what to do; add install=bash, uninstall=bash or query=bash"
+    expected = "--shell-completion: needs an action; add install=bash, uninstall=bash or query=bash"
     assert (done.returncode, lines(done.stderr)) == (2, [expected])
 
 
@@ -251,7 +251,7 @@ def test_a_backend_that_needs_a_gpu_names_one_that_works_here(cli: Cli, good: li
     write(folder, "conf/recipe/sft/fast.yaml", "_target_: trl.SFTConfig\n")
     done = cli(*good, "backend=fast", "--config-dir", "conf")
     assert (done.returncode, lines(done.stderr)) == (
-        2, ["backend=fast: needs a CUDA GPU, none here; on this machine use backend=trl"],
+        2, ["backend=fast: needs a CUDA GPU; none was found here; on this machine use backend=trl"],
     )  # fmt: skip
 
 
@@ -322,7 +322,7 @@ def test_a_folder_that_holds_a_run_is_not_written_again(cli: Cli, good: list[str
     write(folder, "out/manifest.json", '{"status": "completed"}')
     write(folder, "out/overrides.yaml", "[]")
     done = cli(*good, "output_dir=out")
-    way = "go on with it by resume=auto, start it anew by overwrite=true, or choose another"
+    way = "resume it with resume=auto, start over with overwrite=true, or choose another"
     expected = f"output_dir=out: already holds a run; {way}"
     assert (done.returncode, lines(done.stderr)) == (2, [expected])
 

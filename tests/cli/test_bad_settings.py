@@ -101,7 +101,7 @@ def test_a_tilde_in_a_path_is_the_home_folder_for_all_readers(cli: Cli, folder: 
 def test_a_broken_config_of_the_model_is_refused(cli: Cli, good: list[str], folder: Path) -> None:
     write(folder, "model/config.json", "{")
     done = cli("plan", *good)
-    expected = "model_path=model: its config.json is not valid JSON; download the model anew"
+    expected = "model_path=model: its config.json is not valid JSON; download the model again"
     assert (done.returncode, lines(done.stderr)) == (2, [expected])
 
 

@@ -30,7 +30,7 @@ def test_an_unexpected_error_is_one_line_and_70(state: Path, capsys: pytest.Capt
     [line] = capsys.readouterr().err.splitlines()
     [file] = state.iterdir()
     assert line.startswith("KeyError: ")
-    assert line.endswith(f": a fault of training_hub itself; please report it with the traceback in {file}")
+    assert line.endswith(f": a bug in training_hub; please report it with the traceback in {file}")
     assert line.isprintable()
     assert "hf_abcdefgh" not in line
 

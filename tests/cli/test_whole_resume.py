@@ -92,7 +92,7 @@ def test_a_run_whose_every_process_is_killed_goes_on_by_the_same_command(
     assert run.read_result() is None
     done = train(settings, run, *words)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"run {run.path}\ngoing on from step " in done.stdout
+    assert f"run {run.path}\nresuming from step " in done.stdout
     assert same(run, left_alone(processes), processes)
     again = train(settings, run, *words)
     assert (again.returncode, again.stdout) == (0, f"{run.path} is completed: nothing to do\n")
@@ -140,6 +140,6 @@ def test_a_sweep_that_was_killed_half_way_goes_on_from_the_checkpoints_of_its_ru
     assert [run.read_result() for run in begun] == [None] * len(begun)
     done = subprocess.run(hub, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert all("going on from step " in run.log.read_text() for run in begun)
+    assert all("resuming from step " in run.log.read_text() for run in begun)
     assert len(runs) == 2
     assert all(same(run, left_alone(1), 1) for run in runs)

@@ -149,7 +149,7 @@ def test_an_option_that_hydra_does_not_read_is_no_option(folder: Make, refused: 
     Path("own/experiment/three.yaml").mkdir()
     ways = {
         "one": "own/experiment/one.yml is not read; rename it to one.yaml",
-        "two": "own/experiment/two.yaml is a link that leads nowhere",
+        "two": "own/experiment/two.yaml is a broken link",
         "three": "own/experiment/three.yaml is no file",
         "seven": "own/experiment/seven.json is not read; rename it to seven.yaml",
         "five": "did you mean five/six?",

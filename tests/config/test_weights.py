@@ -119,7 +119,7 @@ def test_what_is_no_safetensors_file_is_named(make: Make, content: bytes) -> Non
 def test_a_pointer_of_git_lfs_is_recognised(make: Make) -> None:
     folder = make()
     (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
-    assert said(folder) == "model.safetensors is a pointer of Git LFS, not the weights; run git lfs pull there"
+    assert said(folder) == "model.safetensors is a pointer of Git LFS, not the weights; run git lfs pull in the folder"
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ def test_a_file_may_name_an_environment_that_was_made_here(
 
 def test_no_interpreter_runs_that_nobody_has_allowed(canary: Path) -> None:
     for asked in (interpreter.look_at, lambda python: interpreter.running(python, "training_hub.worker")):
-        with pytest.raises(ConfigError, match="not run on the word of a file alone"):
+        with pytest.raises(ConfigError, match="a file alone may not name code to run"):
             asked(str(canary.with_name("python")))
     listing()
     assert not canary.exists()

@@ -48,7 +48,10 @@ def faults(*words: str) -> list[str]:
         ("data.chat_template=[a]", "data.chat_template=['a']: must be text"),
         ("data.cache_dir=[a]", "data.cache_dir=['a']: must be text"),
         ("backend.python=[a]", "backend.python=['a']: must be text"),
-        ("backend.requires=['a b c']", "backend.requires=a b c: names no distribution; write NAME or 'NAME>=VERSION'"),
+        (
+            "backend.requires=['a b c']",
+            "backend.requires=a b c: not the name of a package; write NAME or 'NAME>=VERSION'",
+        ),
         ('model_path="a\x00b"', r"model_path=a\x00b: holds a NUL byte, which no path can"),
         ("backend.python={}", "backend.python={}: must be text"),
         ("launcher.nproc_per_node=[1]", "launcher.nproc_per_node=[1]: must be a whole number or 'auto' or 'gpu'"),
@@ -127,8 +130,8 @@ def test_a_class_of_another_choice_is_refused_by_what_it_lacks(word: str, fault:
 @pytest.mark.parametrize("target", ["link", "nowhere"])
 def test_a_link_that_leads_nowhere_is_no_folder(setting: str, target: str) -> None:
     Path("link").symlink_to(target)
-    assert "link is a link that leads nowhere" in faults(f"{setting}=link")[0]
-    assert "link is a link that leads nowhere" in faults(f"{setting}=link/inner")[0]
+    assert "link is a broken link" in faults(f"{setting}=link")[0]
+    assert "link is a broken link" in faults(f"{setting}=link/inner")[0]
 
 
 def test_a_model_at_the_end_of_a_circle_of_links_is_not_there() -> None:

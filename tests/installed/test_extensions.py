@@ -106,7 +106,7 @@ def test_an_experiment_may_come_from_a_package_that_is_never_imported(
     [
         (["algorithm/sft.yaml"], "other 1.0: algorithm/sft.yaml is an option of training_hub; rename one, or"),
         (["algoritm/new.yaml"], "other 1.0: algoritm/new.yaml: no such config group; did you mean algorithm?"),
-        ([], "other 1.0: no folder other.conf of config groups; install it anew, or remove it"),
+        ([], "other 1.0: no folder other.conf of config groups; reinstall it, or remove it"),
     ],
     ids=["an option that is there", "a group that is not there", "no folder"],
 )

@@ -163,7 +163,7 @@ def test_a_worker_is_a_function_of_trusted_code(name: str, doors: Path) -> None:
     assert find_function("hub_test_doors.function", 2).__name__ == "function"
     with pytest.raises(ConfigError, match="no function of 3 arguments"):
         find_function("json.dumps", 3)
-    with pytest.raises(ConfigError, match="no worker of this package"):
+    with pytest.raises(ConfigError, match="not a worker of this package"):
         find_function("training_hub.run.write_atomically", 3)
     assert not doors.exists()
 

@@ -113,7 +113,7 @@ def test_faults_are_told_together() -> None:
 
 def test_a_backend_that_needs_a_gpu_asks_the_job_for_one() -> None:
     assert faults("backend=mini-trainer")[0] == (
-        "backend=mini-trainer: needs a CUDA GPU, none here; add gpus_per_node=N"
+        "backend=mini-trainer: needs a CUDA GPU; none was found here; add gpus_per_node=N"
     )
     assert (
         train.plan(train.composed([*GIVEN, "backend=mini-trainer", "gpus_per_node=2"])).config["launcher"]["world_size"]

@@ -52,19 +52,19 @@ def test_what_is_the_sweeps_is_no_setting_of_its_runs() -> None:
             ["jobs=2", "array_parallelism=3"],
             "array_parallelism=3: the same parameter is given as jobs=2; keep one of the two",
         ),
-        (["jobs=1,2"], "jobs=1,2: a sweep has one; give one value"),
-        (["output_dir=a,b"], "output_dir=a,b: a sweep has one; give one value"),
-        (["resume=out"], "resume=out: a sweep goes on in its own folder; give output_dir=, and resume=auto"),
-        (["launcher=local,slurm"], "launcher=local,slurm: a sweep has one; give one value"),
-        (["overwrite=true"], "overwrite=true: a sweep overwrites nothing; choose another output_dir"),
+        (["jobs=1,2"], "jobs=1,2: cannot be swept; give one value"),
+        (["output_dir=a,b"], "output_dir=a,b: cannot be swept; give one value"),
+        (["resume=out"], "resume=out: a sweep resumes in its own folder; give output_dir=, and resume=auto"),
+        (["launcher=local,slurm"], "launcher=local,slurm: cannot be swept; give one value"),
+        (["overwrite=true"], "overwrite=true: a sweep never overwrites; choose another output_dir"),
         (["lr=[1"], "lr=[1: not a setting; write NAME=VALUE, and quote a value with special characters: "
                     "'NAME=\"VALUE\"'"),
-        (["lr=interval(0,1)"], "lr=interval(0,1): has no end of values; list the values, or add "
+        (["lr=interval(0,1)"], "lr=interval(0,1): is a continuous range; list the values, or add "
                                "hydra/sweeper=optuna, which chooses some"),
-        (["seed=range(3,1)"], "seed=range(3,1): not one value in it; check its bounds or its pattern"),
+        (["seed=range(3,1)"], "seed=range(3,1): holds no values; check its bounds or its pattern"),
         (
             ["experiment=glob(no_such*)"],
-            "experiment=glob(no_such*): not one value in it; check its bounds or its pattern",
+            "experiment=glob(no_such*): holds no values; check its bounds or its pattern",
         ),
     ],
 )  # fmt: skip
@@ -104,9 +104,9 @@ def test_a_sweeper_that_a_file_chooses_is_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["hydra.sweeper.params.lr=1,2"], "hydra.sweeper.params.lr=1,2: a sweep has one; write lr=1,2"),
-        (["hydra/launcher=basic,joblib"], "hydra/launcher=basic,joblib: a sweep has one; give one value"),
-        (["hydra.sweeper.params={jobs: 2}"], "hydra.sweeper.params.jobs=2: no setting of a run; type it after -m"),
+        (["hydra.sweeper.params.lr=1,2"], "hydra.sweeper.params.lr=1,2: cannot be swept; write lr=1,2"),
+        (["hydra/launcher=basic,joblib"], "hydra/launcher=basic,joblib: cannot be swept; give one value"),
+        (["hydra.sweeper.params={jobs: 2}"], "hydra.sweeper.params.jobs=2: not a setting of a run; type it after -m"),
         (["hydra.sweeper.params=2"], "hydra.sweeper.params=2: must be a mapping of names to values; "),
         (["hydra.mode=RUN", "lr=1,2"], "hydra.mode=RUN: -m asks for a sweep; keep one of the two"),
         (["experiment=no,such"], "experiment=no,such: no such option; choose from "),

@@ -113,7 +113,7 @@ def test_a_run_that_cannot_go_on_begins_anew_and_the_sweep_goes_on(quick: list[s
     words = [*quick, "backend=mini-trainer", "backend.needs_gpu=false", "lr=1e-3,3"]
     assert finish(words, tmp_path)[0] == 1
     status, shown = finish([*words, "resume=true"], tmp_path)
-    assert (status, "1 of 2 runs to start\nlr=3: begins anew, backend=mini-trainer cannot go on" in shown) == (
+    assert (status, "1 of 2 runs to start\nlr=3 starts over: backend=mini-trainer cannot go on" in shown) == (
         1,
         True,
     ), shown
@@ -123,7 +123,7 @@ def test_cancel_takes_the_folder_of_a_sweep(quick: list[str], tmp_path: Path) ->
     words = beside(quick, ["max_steps=1000", "seed=1,2"])
     sweep, process = SweepDir(tmp_path / "swept"), start(words, tmp_path)
     wait_for(lambda: list(sweep.path.glob("*/metrics.jsonl")))
-    assert finish([*words, "resume=true"], tmp_path)[1].startswith(f"output_dir={sweep.path}: a sweep is going on")
+    assert finish([*words, "resume=true"], tmp_path)[1].startswith(f"output_dir={sweep.path}: a sweep is running")
     assert finish(["cancel", "swept"], tmp_path)[0] == 0
     process.communicate(timeout=60)
     assert (process.returncode, rows(sweep, "status")) == (75, [("interrupted",), ("pending",)])

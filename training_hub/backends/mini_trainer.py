@@ -12,7 +12,7 @@ from training_hub.errors import enumerate_names, fault
 from training_hub.installed import signature
 from training_hub.run import RunDir
 
-_RESUME = "mini-trainer does not resume rightly, sft begins anew and osft loses the optimizer's state"
+_RESUME = "mini-trainer does not resume correctly: sft starts over and osft loses the optimizer's state"
 _TRIGGERS = ("validation_frequency", "validate_at_epoch", "min_samples_per_validation", "validate_at_final")
 
 

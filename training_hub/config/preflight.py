@@ -167,7 +167,7 @@ def _model_config(path: str) -> list[str]:
         sound = isinstance(json.loads((Path(path).expanduser() / "config.json").read_bytes()), dict)
     except (OSError, ValueError):
         sound = False
-    return [] if sound else [fault("model_path", path, "its config.json is not valid JSON", "download the model anew")]
+    return [] if sound else [fault("model_path", path, "its config.json is not valid JSON", "download the model again")]
 
 
 def _ids(config: Mapping[str, Any], faulty: Collection[str]) -> dict[str, int]:
@@ -213,7 +213,7 @@ def _cache(data: Mapping[str, Any]) -> list[str]:
 
 
 def _no_folder(path: Path) -> str:
-    return f"{path} is a file" if path.exists() else f"{path} is a link that leads nowhere"
+    return f"{path} is a file" if path.exists() else f"{path} is a broken link"
 
 
 def _output(config: Mapping[str, Any]) -> list[str]:
@@ -223,7 +223,7 @@ def _output(config: Mapping[str, Any]) -> list[str]:
     folder = Path(str(config["output_dir"]))
     new = resume_mode(config["resume"]) == "never"
     if new and RunDir(folder).exists() and config["overwrite"] is not True:
-        way = "go on with it by resume=auto, start it anew by overwrite=true, or choose another"
+        way = "resume it with resume=auto, start over with overwrite=true, or choose another"
         return [fault("output_dir", folder, "already holds a run", way)]
     model, checkpoints = map(os.path.realpath, (Path(config["model"]["path"]).expanduser(), RunDir(folder).checkpoints))
     if new and RunDir(folder).exists() and Path(model).is_relative_to(checkpoints):
@@ -236,7 +236,9 @@ def _output(config: Mapping[str, Any]) -> list[str]:
     if not os.access(parent, os.R_OK | os.W_OK | os.X_OK):
         return [fault("output_dir", folder, f"{parent} cannot be written", "choose another")]
     if not RunDir(folder).exists() and not RunDir(folder).is_free():
-        return [fault("output_dir", folder, "holds files, and no run", "choose another, which is new or empty")]
+        return [
+            fault("output_dir", folder, "not empty, and not a run directory", "choose another, which is new or empty")
+        ]
     return too_full(config)
 
 
@@ -247,7 +249,7 @@ def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[st
         other = (
             f"on this machine use backend={' or '.join(alternatives)}" if alternatives else "run it on another machine"
         )
-        return [fault("backend", backend_name, "needs a CUDA GPU, none here", more or other)]
+        return [fault("backend", backend_name, "needs a CUDA GPU; none was found here", more or other)]
     wanted = int(config["launcher"].get("nproc_per_node", 1))
     if wanted > found > 0:
         whose = f"gpus_per_node={found}" if more else f"this machine has {found} GPUs"

@@ -134,7 +134,7 @@ def _workers(cfg: DictConfig) -> Iterator[str]:
         if target and (text := trust.worker_refusal(target, f"{path}.{key}")):
             yield text
         elif target.startswith(f"{trust.OWN}.") and not _is_own_worker(target, path):
-            yield fault(f"{path}.{key}", target, "no worker of this package", "drop it")
+            yield fault(f"{path}.{key}", target, "not a worker of this package", "drop it")
 
 
 def _is_own_worker(target: str, path: str) -> bool:

@@ -46,7 +46,7 @@ def faults(data: Mapping[str, Any], before: Mapping[str, Any], told: Mapping[str
         yield from _of_source("eval_data_path", now, then, told.get("eval") or {})
     elif now != then:
         began = "without held-out rows" if then is None else f"with the held-out rows {then}"
-        yield fault("eval_data_path", now, f"the run began {began}", "drop it" if then is None else "give these")
+        yield fault("eval_data_path", now, f"the run started {began}", "drop it" if then is None else "give these")
     template, known = data["chat_template"], train.get("chat_template")
     if template is not None and known and template_digest(Path(template).read_text()) != known:
         yield fault("data.chat_template", template, "its content has changed since the run began", _WAY)
@@ -64,7 +64,7 @@ def _of_source(name: str, path: str, path_before: str, told: Mapping[str, Any]) 
     if Path(path).absolute() == Path(place).absolute():
         yield fault(name, path, "its content has changed since the run began", _WAY)
     else:
-        rule = f"not the rows of {place}, with which the run began"
+        rule = f"not the rows of {place}, which the run started with"
         yield fault(name, path, rule, "give those, or choose another output_dir")
 
 

@@ -54,5 +54,5 @@ def _extension(entry: EntryPoint) -> Extension:
     folder = next(filter(Path.is_dir, places), None)
     name = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.name
     if folder is None:
-        raise ConfigError(f"{name}: no folder {entry.value} of config groups; install it anew, or remove it")
+        raise ConfigError(f"{name}: no folder {entry.value} of config groups; reinstall it, or remove it")
     return Extension(name, top, folder)

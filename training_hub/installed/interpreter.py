@@ -88,7 +88,7 @@ def _requirement(text: object) -> Requirement:
         return Requirement(str(text))
     except InvalidRequirement:
         way = "write NAME or 'NAME>=VERSION'"
-        raise ConfigError(fault("backend.requires", text, "names no distribution", way)) from None
+        raise ConfigError(fault("backend.requires", text, "not the name of a package", way)) from None
 
 
 def install_command(missing: Sequence[str], python: str | None) -> str:

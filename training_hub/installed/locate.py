@@ -35,7 +35,14 @@ def find_class(target: str, kind: str, *further: str, key: str = "_target_") -> 
     if not bases & {kind, *further}:
         raise ConfigError(fault(key, target, f"no {kind.replace('training_hub.callbacks', 'training_hub')}", _WAY))
     if inspect.isabstract(found):
-        raise ConfigError(fault(key, target, "is abstract: it leaves methods to others", "give a class that has them"))
+        raise ConfigError(
+            fault(
+                key,
+                target,
+                "is abstract: some of its methods are not implemented",
+                "give a subclass that implements them",
+            )
+        )
     return found
 
 

@@ -85,7 +85,7 @@ def refusal(target: str, key: str = "_target_") -> str | None:
 def worker_refusal(target: str, key: str) -> str | None:
     """Why a worker does not import a dotted name: as `refusal`, and of this package it takes its workers alone."""
     if f"{target}.".startswith(f"{OWN}.") and not target.startswith(WORKERS):
-        return fault(key, target, "no worker of this package", "drop it")
+        return fault(key, target, "not a worker of this package", "drop it")
     return refusal(target, key)
 
 
@@ -97,7 +97,7 @@ def may_run(python: str) -> bool:
 def refuse_python(python: str) -> None:
     """ConfigError where an interpreter may not be executed."""
     if not may_run(python):
-        rule = "not run on the word of a file alone"
+        rule = "a file alone may not name code to run"
         raise ConfigError(fault("backend.python", python, rule, "type it, or add trust=true if you trust the file"))
 
 

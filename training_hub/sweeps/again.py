@@ -27,11 +27,17 @@ def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = (
     directory = SweepDir(path)
     if not directory.exists():
         way = "type its command again with resume=auto" if RunDir(path).exists() else "give the folder of a sweep"
-        raise ConfigError(f"resume {path}: {'a run, no sweep' if RunDir(path).exists() else 'no sweep there'}; {way}")
+        raise ConfigError(
+            f"resume {path}: {'a run, not a sweep' if RunDir(path).exists() else 'no sweep there'}; {way}"
+        )
     vouched.heed_sweep(directory, f"resume {path}", vouched.is_trusted(further))
     began = directory.read()
     if not Path(began["folder"]).is_dir():
-        raise ConfigError(fault("resume", path, f"{began['folder']}, where it was begun, is gone", "make it again"))
+        raise ConfigError(
+            fault(
+                "resume", path, f"{began['folder']}, the folder it was started in, no longer exists", "create it again"
+            )
+        )
     if lacking := [name for name in ("folder", "overrides") if began.get(name) is None]:
         raise Damaged(directory.description, f"{lacking[0]} is missing")
     own = [str(directory.conf)] if directory.conf.is_dir() else began.get("config_dirs") or []

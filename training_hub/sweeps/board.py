@@ -74,7 +74,7 @@ class Board:
         """The ranked table, where everything is, and how what is left goes on."""
         places = f"sweep  {self._directory.path}\ntable  {self._directory.results}"
         left = any(row["status"] not in ("completed", "failed") for row in self.rows.values())
-        way = f"\ngo on  python -m training_hub resume {shlex.quote(str(self._directory.path))}" if left else ""
+        way = f"\nresume  python -m training_hub resume {shlex.quote(str(self._directory.path))}" if left else ""
         return f"\n{table(self.rows.values())}\n\n{places}{way}"
 
     def _set(self, job: Job, row: dict[str, Any]) -> None:

@@ -88,8 +88,8 @@ class Asked:
         if (runs := prod(map(_count, swept))) > _MOST_RUNS:
             typed = " ".join(str(each.input_line) for each in swept)
             way = "give fewer values, or add hydra/sweeper=optuna, which chooses some"
-            many = f"{runs:,} runs" if runs < sys.maxsize else "runs without end"
-            raise ConfigError(f"-m {shown_value(typed)}: {many}, a sweep has at most {_MOST_RUNS:,}; {way}")
+            many = f"{runs:,} runs" if runs < sys.maxsize else "an unbounded number of runs"
+            raise ConfigError(f"-m {shown_value(typed)}: {many}; a sweep can have at most {_MOST_RUNS:,}; {way}")
         (batch,) = BasicSweeper.split_arguments(list(self._of_runs), None)
         return batch
 
@@ -120,7 +120,7 @@ def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
 
 
 def _of_the_sweep(override: Override) -> str:
-    return fault(f"{hydras.PARAMS}.{_key(override)}", _value(override), "no setting of a run", "type it after -m")
+    return fault(f"{hydras.PARAMS}.{_key(override)}", _value(override), "not a setting of a run", "type it after -m")
 
 
 def _as_override(name: str, value: Any) -> str:
@@ -152,14 +152,14 @@ def typed(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     faults = [f"{written[subject(text)]}={text.partition('=')[2]}" for text in wrong_values(SweepParams, own, "")]
     mode = str(resume.get("resume", "never"))
     if mode not in _MODES:
-        faults.append(fault("resume", mode, "a sweep goes on in its own folder", "give output_dir=, and resume=auto"))
+        faults.append(fault("resume", mode, "a sweep resumes in its own folder", "give output_dir=, and resume=auto"))
     for each in rest:
         if hydras.is_of_hydra(each) and each.is_sweep_override():
             faults.append(_several_of_hydra(each))
         if each.key_or_group == "overwrite":
-            faults.append(fault("overwrite", _value(each), "a sweep overwrites nothing", "choose another output_dir"))
+            faults.append(fault("overwrite", _value(each), "a sweep never overwrites", "choose another output_dir"))
         if each.key_or_group == "launcher" and each.is_sweep_override():
-            faults.append(fault("launcher", _value(each), "a sweep has one", "give one value"))
+            faults.append(fault("launcher", _value(each), "cannot be swept", "give one value"))
     if faults:
         raise ConfigError(*faults)
     of_hydra = tuple(each for each in rest if hydras.is_of_hydra(each))
@@ -170,7 +170,7 @@ def typed(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
 def _several_of_hydra(override: Override) -> str:
     key, value = _key(override), _value(override)
     name = key.removeprefix(f"{hydras.PARAMS}.")
-    return fault(key, value, "a sweep has one", "give one value" if name == key else f"write {name}={value}")
+    return fault(key, value, "cannot be swept", "give one value" if name == key else f"write {name}={value}")
 
 
 def _parsed(overrides: Sequence[str], folders: Sequence[str] = ()) -> list[Override]:
@@ -190,7 +190,7 @@ def _taken(parsed: Sequence[Override], names: dict[str, str]) -> tuple[dict[str,
     """The values of the overrides with these names, by their own names, and the other overrides."""
     mine = [each for each in parsed if each.key_or_group in names]
     if several := [each for each in mine if each.is_sweep_override()]:
-        raise ConfigError(*(fault(_key(each), _value(each), "a sweep has one", "give one value") for each in several))
+        raise ConfigError(*(fault(_key(each), _value(each), "cannot be swept", "give one value") for each in several))
     return {names[each.key_or_group]: each.value() for each in mine}, [each for each in parsed if each not in mine]
 
 
@@ -200,9 +200,9 @@ def _sweep_faults(override: Override) -> Iterator[str]:
         return
     if not override.is_discrete_sweep():
         way = "list the values, or add hydra/sweeper=optuna, which chooses some"
-        yield fault(_key(override), _value(override), "has no end of values", way)
+        yield fault(_key(override), _value(override), "is a continuous range", way)
     elif _is_empty(override):
-        yield fault(_key(override), _value(override), "not one value in it", "check its bounds or its pattern")
+        yield fault(_key(override), _value(override), "holds no values", "check its bounds or its pattern")
 
 
 def _is_empty(override: Override) -> bool:

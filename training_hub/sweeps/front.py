@@ -107,12 +107,14 @@ def new_directory(asked: Asked, planner: Planner, every: Sequence[Sequence[str]]
     folder = Path(asked.output_dir) if asked.output_dir else _unused(planner.folder(every))
     directory = SweepDir(folder)
     if directory.exists():
-        way = "choose another, or go on with it: resume=auto"
+        way = "choose another, or resume it with resume=auto"
         raise ConfigError(fault("output_dir", folder, "already holds a sweep", way))
     if folder.is_file():
         raise ConfigError(fault("output_dir", folder, "a file, not a folder", "choose another"))
     if not RunDir(folder).is_free():
-        raise ConfigError(fault("output_dir", folder, "holds files, and no sweep", "choose another, new or empty"))
+        raise ConfigError(
+            fault("output_dir", folder, "not empty, and not a sweep directory", "choose another, new or empty")
+        )
     return directory
 
 
@@ -151,7 +153,7 @@ def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: 
     def plan(job: Job) -> train.Plan:
         planned = planner.plan(job, directory.path)
         if "overwrite=true" in planned.composition.overrides:
-            say(f"{job.label}: begins anew, backend={planned.composition.choices['backend']} cannot go on")
+            say(f"{job.label} starts over: backend={planned.composition.choices['backend']} cannot resume")
         return planned
 
     left, going = _parted(directory, jobs)
@@ -170,5 +172,5 @@ def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: 
 
 
 def _counted(jobs: int, left: int, going: int) -> str:
-    on = f", {going} still going on" if going else ""
+    on = f", {going} still running" if going else ""
     return f"{jobs} runs" if left == jobs else f"{left} of {jobs} runs to start{on}"

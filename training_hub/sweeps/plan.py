@@ -97,7 +97,7 @@ class Planner:
         if declared != first:
             key, value = min(declared ^ first)
             raise ConfigError(
-                fault(key, value, "of some runs of the sweep and not of the others", "choose one experiment")
+                fault(key, value, "set for some runs of the sweep but not for the others", "choose one experiment")
             )
 
     def folder(self, every: Iterable[Sequence[str]]) -> Path:

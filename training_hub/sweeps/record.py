@@ -38,8 +38,8 @@ def recorded(
         raise ConfigError(*faults)
     with directory.held() as alone:
         if not alone:
-            way = "wait for its end, or choose another"
-            raise ConfigError(fault("output_dir", directory.path, "a sweep is going on there", way))
+            way = "wait until it ends, or choose another"
+            raise ConfigError(fault("output_dir", directory.path, "a sweep is running there", way))
         directory.stop.unlink(missing_ok=True)
         directory.write(
             jobs,

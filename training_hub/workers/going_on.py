@@ -30,7 +30,7 @@ def find(run: RunDir) -> Checkpoint | None:
     if search.newest is None:
         run.cut_back(0, 0)
     else:
-        print(f"going on from step {search.newest.step}: {search.newest.path}", flush=True)
+        print(f"resuming from step {search.newest.step}: {search.newest.path}", flush=True)
     return search.newest
 
 
@@ -66,7 +66,7 @@ def check(checkpoint: Checkpoint, facts: dict[str, Any], data_path: str, total_s
         way = "every machine must see the first one's run directory"
         raise ConfigError(fault("resume", checkpoint.path, "not found on this machine", way))
     if checkpoint.facts["rows"] != facts["rows"]:
-        rule = "not the rows that the run began with"
+        rule = "not the rows that the run started with"
         raise ConfigError(fault("data_path", data_path, rule, "give those, or choose another output_dir"))
     if checkpoint.step > total_steps:
         rule = f"the run has trained {checkpoint.step} steps already, more than the {total_steps} in all"

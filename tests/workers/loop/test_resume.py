@@ -173,7 +173,7 @@ def test_a_checkpoint_that_lacks_a_file_is_set_aside_and_the_one_before_is_taken
     train(run, run.read_config())
     said = capfd.readouterr().out
     assert f"checkpoint-4: {name} is missing; nothing resumes from it, it is torn-checkpoint-4 now" in said
-    assert f"going on from step 2: {run.checkpoint(2)}" in said
+    assert f"resuming from step 2: {run.checkpoint(2)}" in said
     assert (run.checkpoints / "torn-checkpoint-4").is_dir()
     assert rows(run) == rows(whole)
     assert same(run, whole)
@@ -240,7 +240,7 @@ def test_other_rows_are_refused(make: MakeRun, tmp_path: Path) -> None:
     begin_and_die(run, 4)
     file = tmp_path / "run.train.jsonl"
     file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
-    with pytest.raises(ConfigError, match=r"^data_path=\S+run.train.jsonl: not the rows that the run began with; "):
+    with pytest.raises(ConfigError, match=r"^data_path=\S+run.train.jsonl: not the rows that the run started with; "):
         train(run, run.read_config())
 
 
