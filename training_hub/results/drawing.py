@@ -39,7 +39,7 @@ def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span
         axes.spines[["top", "right"]].set_visible(False)
     panels[-1].set_xlabel(label(AXES[x]))
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=x != "epoch"))
-    _name(figure, panels[0], outside=many)
+    _name(figure, panels, outside=many)
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "Glyph .* missing from font", UserWarning
@@ -79,11 +79,13 @@ def _held_out(axes: Axes, course: Course, key: str, x: str, color: Any, named: b
         axes.plot(*zip(*points, strict=True), color=color, marker="o", linestyle="--", label=name)
 
 
-def _name(figure: Any, axes: Axes, outside: bool) -> None:
+def _name(figure: Any, panels: Sequence[Axes], outside: bool) -> None:
     """The legend, beside the curves of many; the first names of very many."""
-    lines, names = axes.get_legend_handles_labels()
+    found = {name: line for axes in panels[::-1] for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    ordered = dict.fromkeys(name for axes in panels for name in axes.get_legend_handles_labels()[1])
+    lines, names = [found[name] for name in ordered], list(ordered)
     if not outside:
-        axes.legend(lines, names)
+        panels[0].legend(lines, names)
         return
     names = [*names[:_MOST_NAMED], *([f"... and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else [])]
     figure.legend(lines[: len(names)], names, loc="outside right upper", fontsize=7)

@@ -73,6 +73,23 @@ def test_many_rows_become_few_and_keep_their_extremes() -> None:
     json.dumps(thin, allow_nan=False)
 
 
+def test_every_metric_has_a_curve_beside_its_values_on_held_out_rows(write_run: WriteRun) -> None:
+    run = write_run("run")
+    run.append_metrics(step=10, **{"my/score": 0.5, "eval_my/score": 0.25, "time": 7, "eval_lr": 1})
+    told = gather(["run"])
+    assert (told.further, told.undrawn) == (["my/score", "time", "eval_lr"], [])
+    curves = told.runs[0].curves
+    assert (curves["my/score"]["value"], curves["eval_my/score"]["value"]) == ([0.5], [0.25])
+    assert (curves["time"]["value"], curves["time"]["time"]) == ([7], [5])
+
+
+def test_of_very_many_metrics_some_are_only_named(write_run: WriteRun) -> None:
+    run = write_run("run")
+    run.append_metrics(step=10, **{f"m{number}": 1.0 for number in range(30)})
+    told = gather(["run"])
+    assert (len(told.further), told.undrawn) == (24, [f"m{number}" for number in range(24, 30)])
+
+
 def warned(folder: str) -> list[str]:
     told = gather([folder])
     return list(findings(told, facts({each.name: each.manifest for each in told.runs})))

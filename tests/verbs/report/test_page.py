@@ -95,7 +95,7 @@ def test_a_sweep_is_ranked_sorted_smoothed_and_chosen_from(swept: SweepDir, open
     every.uncheck()
     assert curves(page) == []
     every.check()
-    page.get_by_label("held-out loss, dashed").uncheck()
+    page.get_by_label("held-out rows, dashed").uncheck()
     assert len(curves(page)) == 11
 
     rough = page.evaluate("document.getElementById('chart-loss').data[0].y")
@@ -112,6 +112,21 @@ def test_a_sweep_is_ranked_sorted_smoothed_and_chosen_from(swept: SweepDir, open
     page.evaluate("Plotly.restyle('chart-parallel', {'dimensions[1].constraintrange': [[0.5, 1.5]]})")
     page.wait_for_function("document.querySelectorAll('#ranking tr.off').length === 9")
     assert {name.split("=")[-1] for name in curves(page, "lr")} == {"1"}
+
+
+def test_every_metric_has_a_chart_with_its_values_on_held_out_rows(write_run: WriteRun, open_page: Open) -> None:
+    run = write_run("run")
+    for step in range(1, 11):
+        run.append_metrics(step=step, **{"my/score": step / 10, "constructor": 1.0})
+    run.append_metrics(step=10, **{"eval_my/score": 0.5})
+    write_run("bare")
+    assert report(["run", "bare", "output_path=page.html"]) == 0
+    page = open_page("page.html")
+    page.wait_for_selector("[id='further-my/score'] .main-svg")
+    drawn = page.evaluate("document.getElementById('further-my/score').data.map((each) => [each.name, each.y])")
+    assert drawn == [["run", [step / 10 for step in range(1, 11)]], ["run, held-out", [0.5]]]
+    assert page.locator("figcaption").all_inner_texts()[-2:] == ["my/score", "constructor"]
+    assert page.evaluate("document.getElementById('further-constructor').data.length") == 1
 
 
 def test_whatever_users_and_models_write_is_only_shown(hostile: Path, write_run: WriteRun, open_page: Open) -> None:

@@ -79,6 +79,8 @@ def test_an_open_page_follows_the_run_and_keeps_what_the_reader_chose(
     page.wait_for_function("document.getElementById('chart-loss').data[0].x.at(-1) === 7000")
     assert page.locator("details").get_attribute("open") is not None
     assert page.locator(".cards dd").first.inner_text() == "0.5000"
+    RunDir("run").append_metrics(step=11, **{"my/score": 0.25})
+    page.wait_for_function("document.getElementById('further-my/score')?.data?.[0].y[0] === 0.25")
     page.close()
     assert errors == []
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from training_hub import metrics
 from training_hub.results.curves import Course, courses
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
@@ -21,6 +22,7 @@ _TOLD_ELSEWHERE = {
     "steps", "tokens", "tokens_per_second", "first_loss", "final_loss", "eval_loss_before", "eval_loss_after",
 }  # fmt: skip
 _OF_A_CURVE = (100, 1000)  # at least, and at most
+_MOST_CHARTS = 24  # of metrics beside the core
 
 
 @dataclass
@@ -55,12 +57,17 @@ class Told:
 
 @dataclass
 class Report:
-    """title: of the page. runs: the best one first. settings: those that differ. is_sweep: whether one sweep is all."""
+    """title: of the page. runs: the best one first. settings: those that differ. is_sweep: whether one sweep is all.
+
+    further: metrics beside the core that have a chart, with their values on held-out rows; undrawn: those that do not.
+    """
 
     title: str
     runs: list[Told]
     settings: list[str]
     is_sweep: bool
+    further: list[str] = field(default_factory=list)
+    undrawn: list[str] = field(default_factory=list)
 
     def short(self, run: Told) -> str:
         """How a run is called where there is little room: by its number where the name is its settings."""
@@ -71,20 +78,33 @@ def gather(folders: Sequence[str]) -> Report:
     """Read all that is to be told. ConfigError for folders without runs."""
     found = courses(folders, may_be_empty=True)
     runs = [RunDir(each.path) for each in found]
-    most = min(max(_OF_A_CURVE[0], _MOST_POINTS // len(found)), _OF_A_CURVE[1])
+    further = list(dict.fromkeys(_chart_of(name) for each in found for name in metrics.further(each.rows)))
+    drawn = further[:_MOST_CHARTS]
+    most = min(max(_OF_A_CURVE[0], _MOST_POINTS // (len(found) * (1 + len(drawn)))), _OF_A_CURVE[1])
     known = iter(states([run for run in runs if run.exists()]))
     told = [
-        _told(number, course, run, next(known) if run.exists() else None, most)
+        _told(number, course, run, next(known) if run.exists() else None, _curves(course, drawn, most))
         for number, (course, run) in enumerate(zip(found, runs, strict=True), 1)
     ]
     settings = _compare(told)
     told.sort(key=lambda each: (each.objective is None, each.objective or 0.0, each.number))
     is_sweep = len(folders) == 1 and SweepDir(folders[0]).exists()
-    return Report(_title(folders, told), told, settings, is_sweep)
+    return Report(_title(folders, told), told, settings, is_sweep, drawn, further[_MOST_CHARTS:])
 
 
-def _told(number: int, course: Course, run: RunDir, state: State | None, most: int) -> Told:
-    curves = {key: columns(course.rows, key, most) for key in ("loss", "eval_loss")}
+def _chart_of(name: str) -> str:
+    """The chart that shows a metric: the values on held-out rows stand beside the others."""
+    short = name.removeprefix(metrics.held_out(""))
+    return short if short and short not in metrics.CORE else name
+
+
+def _curves(course: Course, further: Sequence[str], most: int) -> dict[str, Columns]:
+    names = ("loss", *further)
+    found = {key: columns(course.rows, key, most) for name in names for key in (name, metrics.held_out(name))}
+    return {key: each for key, each in found.items() if key in metrics.CORE or each["number"]}
+
+
+def _told(number: int, course: Course, run: RunDir, state: State | None, curves: dict[str, Columns]) -> Told:
     if state is None:
         is_ours = not course.rows  # a job of a sweep that has not begun
         found = State("pending") if is_ours else State("", "logged by another program")

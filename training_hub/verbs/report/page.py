@@ -83,7 +83,7 @@ def _data(report: Report) -> dict[str, Any]:
         }
         for run in report.runs
     ]
-    return {"runs": runs, "settings": report.settings}
+    return {"runs": runs, "settings": report.settings, "further": report.further}
 
 
 def _columns(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from training_hub.metrics import CORE
 from training_hub.results.curves import AXES
 
 Columns = dict[str, list[float | None]]
@@ -16,13 +17,15 @@ _DIGITS = 6  # significant ones
 def columns(rows: Sequence[dict[str, Any]], key: str, most: int) -> Columns:
     """The rows that have a number for key, as columns: number (of the row), AXES, and the metrics.
 
+    The column of a metric beside the core is `value`: its name may be that of an axis.
+
     Of more than `most` rows, those are kept in which key is lowest or highest among their neighbours.
     """
     filled = _filled(rows)
-    known = [(number, row) for number, row in enumerate(row for row in filled if _is_number(row[key]))]
+    known = [(number, row) for number, row in enumerate(row for row in filled if _is_number(row.get(key)))]
     kept = _extremes(known, key, most) if len(known) > most else known
-    metrics = QUANTITIES if key == "loss" else (key,)
-    named = {**AXES, **{name: name for name in metrics}}
+    core = QUANTITIES if key == "loss" else (key,)
+    named = {**AXES, **({name: name for name in core} if key in CORE else {"value": key})}
     found: Columns = {name: [_rounded(row[source]) for _, row in kept] for name, source in named.items()}
     return found | {"number": [number for number, _ in kept]}
 

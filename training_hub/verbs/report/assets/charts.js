@@ -44,12 +44,21 @@ function smoothed(values, numbers, span) {
   });
 }
 
+const CORE = ["loss", "lr", "grad_norm", "tokens_per_second"];
+
+/** The values of a metric: those of the core share the rows of the loss, any other has rows of its own. */
+function columnsOf(run, key) {
+  const name = CORE.includes(key) ? "loss" : key;
+  return Object.hasOwn(run.curves, name) ? run.curves[name] : { number: [] };
+}
+
 function curve(runs, place, key, view) {
-  const run = runs[place], held = key === "eval_loss";
-  const columns = run.curves[held ? "eval_loss" : "loss"], color = colorOf(runs, place);
+  const run = runs[place], held = key.startsWith("eval_");
+  const columns = columnsOf(run, key), color = colorOf(runs, place);
+  const values = (CORE.includes(key) || key === "eval_loss" ? columns[key] : columns.value) ?? [];
   const few = held ? columns.number.length <= 60 : columns.number.length <= 30;
   return {
-    x: columns[view.x], y: held || key === "lr" ? columns[key] : smoothed(columns[key], columns.number, view.span),
+    x: columns[view.x] ?? [], y: held || key === "lr" ? values : smoothed(values, columns.number, view.span),
     name: plain(run.name) + (held ? ", held-out" : ""), type: "scatter", mode: few ? "lines+markers" : "lines",
     line: { color, width: held ? 1.5 : 2, dash: held ? "dot" : "solid" }, marker: { size: held ? 6 : 4, color },
     hovertemplate: held ? "%{y:.5g} at %{x:.5~g}" : "%{y:.5g}", hoverlabel: { namelength: 40 },
@@ -71,17 +80,33 @@ function layout(key, view, count) {
 
 const CONFIG = { displaylogo: false, responsive: true, displayModeBar: false, showTips: false };
 
+/** Where a metric is drawn; one that has come since the page was made gets a chart of its own. */
+function placeOf(key) {
+  const id = CORE.includes(key) ? `chart-${key}` : `further-${key}`, found = document.getElementById(id);
+  if (found) return found;
+  const figure = document.createElement("figure"), caption = document.createElement("figcaption");
+  const place = document.createElement("div");
+  figure.className = "chart";
+  caption.textContent = key;
+  place.id = id;
+  place.setAttribute("role", "img");
+  place.setAttribute("aria-label", `curves of ${key}`);
+  figure.append(caption, place);
+  document.querySelector(".charts").append(figure);
+  return place;
+}
+
 function drawCurves(data, view) {
   const shown = [...data.runs.keys()].filter((place) => !view.hidden.has(data.runs[place].name));
-  for (const key of ["loss", "lr", "grad_norm", "tokens_per_second"]) {
-    const known = data.runs.some((run) => run.curves.loss[key].some((value) => value !== null));
-    const place = document.getElementById(`chart-${key}`);
-    place.parentElement.hidden = !known && key !== "loss";
-    if (place.parentElement.hidden) continue;
-    const traces = shown.map((place) => curve(data.runs, place, key, view));
-    if (key === "loss" && view.held) {
-      traces.push(...shown.map((place) => curve(data.runs, place, "eval_loss", view)));
+  for (const key of [...CORE, ...data.further]) {
+    const place = placeOf(key);
+    if (CORE.includes(key)) {
+      const known = data.runs.some((run) => run.curves.loss[key].some((value) => value !== null));
+      place.parentElement.hidden = !known && key !== "loss";
+      if (place.parentElement.hidden) continue;
     }
+    const traces = shown.map((place) => curve(data.runs, place, key, view));
+    if (view.held) traces.push(...shown.map((place) => curve(data.runs, place, `eval_${key}`, view)));
     Plotly.react(place, traces.filter((each) => each.y.length), layout(key, view, data.runs.length), CONFIG);
   }
 }
