@@ -16,7 +16,7 @@ _ADAPTER = "choose `algorithm=lora_sft`"
 _OPTIMIZER = "name the optimizer of transformers, such as `recipe.optim=adafactor`"
 _EVERY_TOKEN = "use `data.train_on=all`"
 _LABELS = "drop it: the loss is on the assistant's tokens; `data.train_on=all` trains every token"
-_MIXED = "drop it: bfloat16 is used where the machine has it, or set `recipe.bf16=true`"
+_MIXED = "drop it: bfloat16 is used if the machine supports it; or set `recipe.bf16=true`"
 _LIGER = "drop it: `backend=trl` has a fused loss of its own"
 _RATIO = "give the number of steps: `warmup_steps=10`"
 _TEMPLATE = "drop it, the model's own chat template is used; another one is `data.chat_template=FILE`"
@@ -44,11 +44,11 @@ _ANSWERS = {
     "field_messages, messages_field, message_field": "use `data.messages_column=conversation`",
     "field_instruction, field_input, field_output, message_property_mappings": _COLUMNS,
     "data_output_dir, dataset_prepared_path, preprocessed_dataset_path, tokenized_path":
-        "use `data.cache_dir=DIR`: prepared rows are kept by their content",
+        "use `data.cache_dir=DIR`: prepared rows are cached by content",
     "use_processed_dataset": "drop it: rows with `input_ids` and `labels` are recognised, or set `data.format=tokens`",
     "preprocessing_num_workers, dataset_num_proc, dataset_processes, data_process_num_cpu_procs":
         "use `data.num_proc=8`",
-    "max_samples, num_samples": "give a file with so many rows",
+    "max_samples, num_samples": "give a file with that number of rows",
     "shuffle_merged_datasets, shuffle": "drop it: rows are shuffled in every epoch by `seed`",
     "streaming": "drop it: prepared rows are read from disk as they are needed",
     "template, chat_template, chat_template_path, chat_template_jinja, chat_tmpl_path": _TEMPLATE,
@@ -63,7 +63,7 @@ _ANSWERS = {
     "auto_find_batch_size, group_by_length, micro_batch_size_per_gpu": _BATCH,
     "max_batch_len": "use `max_tokens_per_gpu=8192`",
     "sample_packing, multipack, neat_packing, padding_free, packed, pad_to_sequence_len, eval_sample_packing":
-        "use `packing=true`, which is the default and mixes no rows",
+        "use `packing=true`, the default: packed rows do not attend to each other",
     # optimisation
     "num_train_epochs, epochs, max_epochs, n_epochs": "use `num_epochs=3`",
     "max_steps_per_epoch": "use `max_steps=100`, over all epochs",
@@ -97,7 +97,7 @@ _ANSWERS = {
     "r, rank, lora_rank, lora_dim": "use `lora_r=16`",
     "alpha": "use `lora_alpha=32`",
     "lora_target, lora_target_modules, lora_attn_modules, lora_target_linear, lora_modules":
-        "use `target_modules=[q_proj,v_proj]`; null is every linear layer but the head",
+        "use `target_modules=[q_proj,v_proj]`; null is every linear layer except the head",
     "lora_modules_to_save, modules_to_save, additional_target": "use `adapter.peft.modules_to_save=[lm_head]`",
     "peft_use_dora, dora": "use `use_dora=true`",
     "peft_use_rslora, rslora": "use `use_rslora=true`",
@@ -136,7 +136,7 @@ _ANSWERS = {
         "use `eval_data_path=eval.jsonl`",
     "eval_strategy, evaluation_strategy, evals_per_epoch, validation_frequency, do_eval, eval_every":
         "use `eval_steps=100`, in optimizer steps",
-    "do_train, do_predict": "drop it: the verb says what is done",
+    "do_train, do_predict": "drop it: the verb selects the action",
     # logging
     "report_to, use_wandb, use_tensorboard, use_mlflow, log_with, use_swanlab": _LOGGERS,
     "run_name": "use `logger.wandb.name=NAME`, or name the folder: `output_dir=DIR`",
@@ -144,7 +144,7 @@ _ANSWERS = {
     "logging_dir": "use `logger.tensorboard.log_dir=DIR`",
     "log_level, logging_level, log_every_n_steps, logging_strategy":
         "use `logging_steps=10`; the log is in the run directory",
-    "plot_loss": "drop it: every run draws its loss; `python -m training_hub plot DIR` draws more",
+    "plot_loss": "drop it: every run plots its loss; `python -m training_hub plot DIR` plots more",
     # where it runs
     "num_processes, num_gpus, n_gpus, nproc, gpus, devices": "use `nproc_per_node=8`",
     "num_machines, num_nodes, n_nodes": "use `nnodes=2`",
@@ -178,9 +178,9 @@ TOOLS = (
         "there",
         (
             ("default backends: `instructlab-training` for sft, `unsloth` for lora_sft",
-             "`backend=trl` for both, on a CPU too; the others are there, by the same names"),
+             "`backend=trl` for both, on a CPU too; the others are available under the same names"),
             ("unknown arguments are dropped or passed on", "an error"),
-            ("`ckpt_output_dir`, `learning_rate`", "the same; `output_dir` and `lr` are their other names"),
+            ("`ckpt_output_dir`, `learning_rate`", "the same; aliases of `output_dir` and `lr`"),
             "data_output_dir", "micro_batch_size, gradient_accumulation_steps, per_device_eval_batch_size",
             "sample_packing", "flash_attention", "bf16, fp16, tf32", "dataset_type", "field_messages",
             "field_instruction, field_input, field_output", "save_samples", "accelerate_full_state_at_epoch",

@@ -1,5 +1,5 @@
 # training_hub_anchor/algorithm.py
-"""What the command line knows of anchored_sft: nothing heavy is imported here."""
+"""The client's side of anchored_sft, without heavy imports."""
 
 from typing import ClassVar
 
@@ -10,19 +10,19 @@ from training_hub.params import ChoiceNode, Params, param
 
 
 class AnchoredSFTParams(SFTParams):
-    """What anchored_sft has beside the parameters of sft."""
+    """The parameters of anchored_sft: those of sft, and its own."""
 
-    anchor: float = param("how strongly the weights are pulled back to where they began; 0: not at all", ge=0)
+    anchor: float = param("strength of the pull towards the initial weights; 0: none", ge=0)
 
 
 class AnchoredSFTNode(ChoiceNode):
-    """`algorithm`: with the setting that is no argument of a library, for the worker to read."""
+    """`algorithm`: with the setting that is not an argument of a library, for the worker to read."""
 
-    anchor: float = param("how strongly the weights are pulled back")
+    anchor: float = param("strength of the pull towards the initial weights")
 
 
 class AnchoredSFTAlgorithm(RecipeAlgorithm):
-    """Supervised fine-tuning of all weights, each pulled back to the value that it began with."""
+    """Supervised fine-tuning of all weights, each pulled back towards its initial value."""
 
     name: ClassVar[str] = "anchored_sft"
     Params: ClassVar[type[Params]] = AnchoredSFTParams

@@ -1,5 +1,5 @@
 # training_hub_anchor/training.py
-"""The training of sft, with the pull of the anchor added to the gradients of every step."""
+"""sft with the pull of the anchor added to the gradients of every step."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def build(run: RunDir, config: dict[str, Any], loaded: run_loop.Loaded) -> StepTrainer:
-    """The trainer of sft; a run that goes on builds it before it loads its checkpoint: the beginning stays the same."""
+    """The trainer of sft. A resumed run builds it before loading its checkpoint, so the initial weights are the same."""
     trainer = sft.build(run, config, loaded)
     trainer.complete_gradients = Anchor(loaded.model, config["algorithm"]["anchor"])
     return trainer
