@@ -34,7 +34,7 @@ def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def build(run: RunDir, config: dict[str, Any], loaded: run_loop.Loaded) -> StepTrainer:
-    """The trainer of sft. A resumed run builds it before loading its checkpoint, so the initial weights are the same."""
+    """The trainer of sft, built before a resumed run loads its checkpoint, so the initial weights stay the same."""
     trainer = sft.build(run, config, loaded)
     trainer.complete_gradients = Anchor(loaded.model, config["algorithm"]["anchor"])
     return trainer
