@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hydra.core.config_store import ConfigStore
 
 from tests.test_resume import here  # noqa: F401  a fixture
@@ -172,3 +174,35 @@ def test_an_experiment_of_a_package_that_is_gone(here: Path, monkeypatch: pytest
         run = started([], "experiment=brought")
         assert resumed(run).config["lr"] == 7e-5  # what is installed and what is kept are one option
     assert resumed(run).config["lr"] == 7e-5
+
+
+def rewrite(run: RunDir, config: dict[str, Any]) -> None:
+    """Give a run another config, as an older version of the project would have written it."""
+    text = yaml.safe_dump(config)
+    run.config.write_text(text)
+    run.seal({run.config.name: text})
+
+
+def test_a_setting_that_did_not_exist_when_the_run_began_is_taken_at_its_default(here: Path) -> None:  # noqa: F811
+    run = started([])
+    before = run.read_config()
+    del before["recipe"]["optim"], before["data"]["num_proc"]
+    rewrite(run, before)
+    start = resumed(run).start
+    assert start.added == ("recipe.optim=adamw_torch_fused",)  # num_proc may change
+    assert "new settings, taken at their defaults: recipe.optim=adamw_torch_fused" in start.text(run)
+
+
+def test_a_setting_that_is_typed_now_and_was_not_there_is_a_change(here: Path) -> None:  # noqa: F811
+    run = started([])
+    before = run.read_config()
+    del before["recipe"]["optim"]
+    rewrite(run, before)
+    with pytest.raises(ConfigError, match=r"recipe.optim=sgd: .* started with null"):
+        resumed(run, "recipe.optim=sgd")
+
+
+def test_a_setting_that_was_deleted_is_not_a_new_one(here: Path) -> None:  # noqa: F811
+    started([], "~recipe.optim")
+    with pytest.raises(ConfigError, match=r"recipe.optim=adamw_torch_fused: .* started with null"):
+        train.plan(train.composed(["model_path=model", "data_path=rows.jsonl", "output_dir=out", "resume=auto"]))

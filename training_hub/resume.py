@@ -10,7 +10,7 @@ from typing import Any
 
 from training_hub import catalogue, checkpoints, provenance, vouched
 from training_hub.checkpoints import Checkpoint, latest_checkpoint
-from training_hub.config import twice
+from training_hub.config import added, twice
 from training_hub.config.composition import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
@@ -34,16 +34,21 @@ class Start:
 
     done: the result of a run that has nothing left to do. goes_on: whether the run directory holds a run that goes on.
     checkpoint: where it goes on from as far as the front can tell; the worker looks again, and closer. later: those of
-    the run that are not to be gone on from.
+    the run that are not to be gone on from. added: settings that did not exist when the run began, with their values.
     """
 
     done: TrainResult | None = None
     goes_on: bool = False
     checkpoint: Checkpoint | None = None
     later: tuple[Path, ...] = ()
+    added: tuple[str, ...] = ()
 
     def text(self, run: RunDir) -> str:
         """What is about to happen, in one line."""
+        new = f"; new settings, taken at their defaults: {', '.join(self.added)}" if self.added else ""
+        return f"{self._text(run)}{new}"
+
+    def _text(self, run: RunDir) -> str:
         if self.done:
             return f"{run.path} is completed: nothing to do"
         if self.checkpoint:
@@ -118,9 +123,10 @@ def _go_on(composition: Composition, config: Mapping[str, Any], mode: str, run: 
     before, result = run.read_config(), run.read_result()
     if lacking := misfit(before, _NEEDED):
         raise Damaged(run.config, lacking)
-    _refuse_changes(composition, config, before, run.read_manifest(), run.path)
+    typed = run.read_overrides()
+    fresh = _refuse_changes(composition, config, before, run.read_manifest(), run.path, typed)
     if config["launcher"].get("node_rank"):  # the first machine knows, and tells the workers of all
-        return Start(goes_on=True)
+        return Start(goes_on=True, added=fresh)
     completed = result is not None and result.status == "completed"
     if completed and all(before.get(key) == config.get(key) for key in _LENGTH):
         return Start(done=result)
@@ -130,7 +136,7 @@ def _go_on(composition: Composition, config: Mapping[str, Any], mode: str, run: 
         torn = "".join(f"; {path.name}: {reason}" for path, reason in search.refused.items())
         way = "start over with overwrite=true"
         raise ConfigError(fault("resume", mode, f"{run.path} has no checkpoint to resume from{torn}", way))
-    return Start(goes_on=True, checkpoint=search.newest)
+    return Start(goes_on=True, checkpoint=search.newest, added=fresh)
 
 
 def _from_path(composition: Composition, config: Mapping[str, Any], mode: str) -> Start:
@@ -139,14 +145,15 @@ def _from_path(composition: Composition, config: Mapping[str, Any], mode: str) -
     facts = checkpoint.facts
     if lacking := misfit(facts, {"config!": _NEEDED, "origin!": dict, "rows!": dict}):
         raise Damaged(checkpoint.path / checkpoints.SEAL, lacking)
-    _refuse_changes(composition, config, facts["config"], _told_in(facts), source or checkpoint.path)
+    typed = RunDir(source).read_overrides() if source else []
+    fresh = _refuse_changes(composition, config, facts["config"], _told_in(facts), source or checkpoint.path, typed)
     _refuse_backend(composition, config, mode)
     if source and source.resolve() == run.path.resolve():
         later = [path for path in checkpoints.saved(run) if checkpoints.step_of(path) > checkpoint.step]
-        return Start(goes_on=True, checkpoint=checkpoint, later=tuple(later))
+        return Start(goes_on=True, checkpoint=checkpoint, later=tuple(later), added=fresh)
     if run.exists():
         raise ConfigError(fault("output_dir", run.path, "already holds another run", "choose another, or drop it"))
-    return Start(checkpoint=checkpoint)
+    return Start(checkpoint=checkpoint, added=fresh)
 
 
 def _told_in(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,8 +189,12 @@ def _refuse_changes(
     before: Mapping[str, Any],
     told: Mapping[str, Any],
     place: Path,
-) -> None:
-    """ConfigError for every setting that is not the one in `before`, and for another model or data than was `told`."""
+    typed: Sequence[str],
+) -> tuple[str, ...]:
+    """ConfigError for every setting that is not the one in `before`, and for another model or data than was `told`.
+
+    Returns the settings that did not exist then. typed: the overrides that the run was started with.
+    """
     way = "use that value, or choose another output_dir"
     chosen = {key: composition.choices[key] for key in ("algorithm", "backend")}
     other = [
@@ -194,15 +205,18 @@ def _refuse_changes(
     if other:
         raise ConfigError(*other)
     changed = differences(composition, config, before)
+    new = added.since(composition, before, changed, typed)
     faults = [
-        composition.as_typed(fault(key, new, f"{place} started with {shown_value(old)}", way))
-        for key, (old, new) in changed.items()
+        composition.as_typed(fault(key, value, f"{place} started with {shown_value(old)}", way))
+        for key, (old, value) in changed.items()
+        if key not in new
     ]
     path, rule = config["model"]["path"], f"{place} started with a different model"
     faults += _other_content("model_path", path, before["model"]["path"], told.get("model"), rule)
     faults += map(composition.as_typed, _other_data(config, before, told.get("data") or {}))
     if faults:
         raise ConfigError(*faults)
+    return tuple(f"{key}={shown_value(changed[key][1])}" for key in sorted(new))
 
 
 def _other_data(config: Mapping[str, Any], before: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:

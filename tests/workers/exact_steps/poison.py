@@ -9,7 +9,7 @@ import torch
 from transformers import TrainerCallback
 
 
-def is_here(rank: int | None) -> bool:
+def _is_here(rank: int | None) -> bool:
     return rank in (None, int(os.environ.get("RANK", "0")))
 
 
@@ -20,7 +20,7 @@ class Weight(TrainerCallback):
         self.step, self.value, self.rank = step, float(value), rank
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if state.global_step == self.step and is_here(self.rank):
+        if state.global_step == self.step and _is_here(self.rank):
             with torch.no_grad():
                 next(each for each in model.parameters() if each.requires_grad).view(-1)[0] = self.value
 
@@ -32,6 +32,6 @@ class Gradient(TrainerCallback):
         self.step, self.rank = step, rank
 
     def on_step_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if state.global_step == self.step - 1 and is_here(self.rank):
+        if state.global_step == self.step - 1 and _is_here(self.rank):
             weight = next(each for each in model.parameters() if each.requires_grad)
             weight.register_hook(lambda gradient: gradient * float("nan"))

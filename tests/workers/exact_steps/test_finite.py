@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.workers.exact_steps.test_dpo import dpo  # noqa: F401  a fixture
 from training_hub import checkpoints
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.run import RunDir
@@ -135,3 +139,77 @@ def test_a_model_that_is_no_number_from_the_start_is_refused(make_run: MakeRun, 
     run = make_run(model={"path": str(tmp_path / "broken")})
     with pytest.raises(ConfigError, match="its weights are not finite"):
         train(run, run.read_config())
+
+
+def ruining(what: str, step: int, **arguments: Any) -> dict[str, Any]:
+    """A callback of the user's that ruins numbers, as a node of a config."""
+    return {"mine": {"_target_": f"tests.workers.exact_steps.poison.{what}", "step": step, **arguments}}
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_what_a_callback_ruins_is_not_saved_and_the_run_resumes_before_it(make_run: MakeRun, value: str) -> None:
+    run = make_run(recipe=SAVING)
+    with pytest.raises(RunFailed, match=r"holds NaN or infinity after step 2"):
+        train(run, run.read_config() | {"callbacks": ruining("Weight", 2, value=value)})
+    assert saved(run) == ["checkpoint-1"]
+    assert train(run, run.read_config())["status"] == "completed"
+    assert [row["step"] for row in run.read_metrics() if row["loss"] is not None] == [1, 2, 3]
+
+
+def test_what_a_callback_ruins_in_the_last_step_is_no_final_model(make_run: MakeRun) -> None:
+    run = make_run()
+    with pytest.raises(RunFailed, match="holds NaN or infinity after step 3"):
+        train(run, run.read_config() | {"callbacks": ruining("Weight", 3)})
+    assert saved(run) == []
+
+
+def test_gradients_that_a_callback_ruins_end_the_run(make_run: MakeRun) -> None:
+    run = make_run(recipe=SAVING)
+    with pytest.raises(RunFailed, match=r"^grad_norm=nan: not a number at step 2"):
+        train(run, run.read_config() | {"callbacks": ruining("Gradient", 2)})
+    assert saved(run) == ["checkpoint-1"]
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # TRL's, of transformers
+@pytest.mark.parametrize("recipe", [{"learning_rate": 1e38}, {"weight_decay": 1e38, "learning_rate": 10.0}])
+@pytest.mark.parametrize("algorithm", ["dpo", "osft", "lora"])
+def test_the_last_step_of_no_algorithm_can_ruin_what_is_saved(
+    make_run: MakeRun,
+    dpo: MakeRun,  # noqa: F811
+    algorithm: str,
+    recipe: dict[str, Any],
+) -> None:
+    from tests.workers.adapters.test_lora import lora
+    from tests.workers.adapters.test_osft import osft
+
+    recipe = {"max_steps": 1, **recipe}
+    makes: dict[str, Callable[[], Any]] = {
+        "dpo": lambda: dpo(recipe=recipe),
+        "osft": lambda: osft(make_run, recipe=recipe),
+        "lora": lambda: make_run(recipe=recipe, adapter=lora()),
+    }
+    run = makes[algorithm]()
+    with pytest.raises(RunFailed, match=r"not a number|holds NaN|no better after step 1 than a guess"):
+        train(run, run.read_config())
+    assert saved(run) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("Weight", "(rank 1): holds NaN or infinity after step 2"),
+        ("Gradient", "grad_norm=nan: not a number at step 2"),
+    ],
+)
+def test_what_is_ruined_on_one_rank_ends_all(make_run: MakeRun, what: str, said: str) -> None:
+    run = make_run(recipe=SAVING)
+    run.config.write_text(yaml.safe_dump(run.read_config() | {"callbacks": ruining(what, 2, rank=1)}))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    worker = [*command, "-m", "training_hub.worker", str(run.path)]
+    done = subprocess.run(worker, capture_output=True, text=True, check=False, timeout=300)
+    result = run.read_result()
+    assert (done.returncode, result and result.status) == (1, "failed")
+    assert result is not None
+    assert said in str(result.error)
+    assert saved(run) == ["checkpoint-1"]
