@@ -149,3 +149,26 @@ def test_a_line_says_what_is_wrong(
     assert main(["plan", *GIVEN, *typed]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(expected)
+
+
+def test_a_sweep_is_not_limited_where_the_launcher_cannot(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["plan", "-m", *GIVEN, "seed=1,2", "jobs=2"]
+    assert main(words) == 0
+    monkeypatch.setattr(f"{LAUNCHER}.limits", False)
+    assert main(words) == 2
+    assert capsys.readouterr().err == "jobs=2: background runs all jobs of a sweep at once; drop it\n"
+
+
+def test_a_file_alone_sets_nothing_that_the_launcher_says_it_executes(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "conf" / "experiment").mkdir(parents=True)
+    (here / "conf" / "experiment" / "mine.yaml").write_text("# @package _global_\nlauncher: {nice: 3}\n")
+    words = ["plan", "--config-dir", "conf", "experiment=mine", *GIVEN]
+    assert main(words) == 0
+    monkeypatch.setattr(f"{LAUNCHER}.executes", lambda setting, value: setting == "nice")
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith("launcher.nice=3: not run on the word of experiment/mine.yaml alone")
+    assert main([*words, "launcher.nice=3"]) == 0
