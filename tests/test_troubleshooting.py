@@ -192,7 +192,7 @@ def test_the_messages_about_machines_sweeps_and_runs_that_are_there(
     for name in ("stopped", "held", "queued", "read", "damaged", "foreign"):
         leave(name)
     (RunDir("foreign").path / ".seal").unlink()
-    RunDir("queued").job.write_text('{"id": "7"}')
+    RunDir("queued").write_job("7", "training_hub.launchers.slurm.launcher.SlurmLauncher")
     RunDir("queued").result.unlink()
     RunDir("read").update_manifest(data={"train": {"path": "rows.jsonl", "fingerprint": "0" * 64}, "eval": None})
     RunDir("damaged").manifest.write_text('{"status": "comp')
