@@ -208,9 +208,9 @@ def test_a_result_of_another_make_is_damage(
 ) -> None:
     result = here / "run" / "result.json"
     result.write_text(json.dumps(json.loads(result.read_text()) | {entry: value}))
-    assert f"damaged: {result}: damaged, {entry} is" in told(capsys, ["status", "run"])[1]
+    assert f"damaged: {result}: damaged, {entry} " in told(capsys, ["status", "run"])[1]
     status, said = told(capsys, ["resume", "run", "trust=true"])
-    assert (status, said.startswith(f"{result}: damaged, {entry} is")) == (2, True)
+    assert (status, said.startswith(f"{result}: damaged, {entry} ")) == (2, True)
 
 
 def test_one_damaged_run_does_not_hide_the_others(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

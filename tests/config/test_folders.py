@@ -125,7 +125,7 @@ def test_options_behind_links_to_folders_are_found(folder: Make, capsys: pytest.
         (["--config-dir=nix"], "--config-dir=nix: no such folder"),
         (["--config-dir=" + "n" * 300], f"--config-dir={'n' * 300}: no such folder"),
         (["--config-dir=file"], "--config-dir=file: a file; give a folder with config groups"),
-        (["--config-dir=loop"], "--config-dir=loop: a link that leads nowhere"),
+        (["--config-dir=loop"], "--config-dir=loop: a broken link"),
         (["--config-dir=own,own"], "--config-dir=own,own: no such folder; write --config-dir=own --config-dir=own"),
         (["--config-dir=own", "--config-dir=./own/"], "--config-dir=./own/: is given twice; drop it"),
         ([f"--config-dir={CONF}"], f"--config-dir={CONF}: comes with training_hub; drop it"),

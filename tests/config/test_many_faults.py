@@ -46,15 +46,21 @@ def test_no_name_is_near_a_very_long_one() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["seed=range(0,100000000)"], "-m seed=range(0,100000000): 100,000,000 runs, a sweep has at most 10,000; give"),
-        (["seed=shuffle(range(0,100000000))"], "-m seed=shuffle(range(0,100000000)): 100,000,000 runs, a sweep has"),
+        (
+            ["seed=range(0,100000000)"],
+            "-m seed=range(0,100000000): 100,000,000 runs; a sweep can have at most",
+        ),
+        (
+            ["seed=shuffle(range(0,100000000))"],
+            "-m seed=shuffle(range(0,100000000)): 100,000,000 runs; a sweep can have",
+        ),
         (
             ["lr=range(0,1e308,1e-300)"],
-            "-m lr=range(0,1e308,1e-300): an unbounded number of runs, a sweep has at most 10,000;",
+            "-m lr=range(0,1e308,1e-300): an unbounded number of runs; a sweep can have at most 10,000;",
         ),
         (
             [f"{key}=range(0,30)" for key in ("seed", "max_steps", "warmup_steps")],
-            "-m seed=range(0,30) max_steps=range(0,30) warmup_steps=range(0,30): 27,000 runs, a sweep has at most",
+            "-m seed=range(0,30) max_steps=range(0,30) warmup_steps=range(0,30): 27,000 runs; a sweep can have at most",
         ),
         (["seed=range(0,1,0)"], "seed=range(0,1,0): holds no values; check its bounds or its pattern"),
         (["experiment=a,b"], "experiment=a,b: no such option; choose from quickstart"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from training_hub import train
+from training_hub.config import lookup
 from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError
@@ -32,7 +33,7 @@ def there_and_back(value: Any) -> Any:
     [text] = override_texts({"lr_scheduler_kwargs": {"key": value}}, GROUPS)
     composition = train.composed([text])
     with composition.resolving() as cfg:
-        return train.plain(cfg.lr_scheduler_kwargs)["key"]
+        return lookup.plain(cfg.lr_scheduler_kwargs)["key"]
 
 
 def same(value: Any, other: Any) -> bool:

@@ -145,7 +145,7 @@ def test_a_file_that_the_index_names_and_that_is_not_there_is_named(sharded: Pat
 
 def test_a_tensor_that_the_index_lists_and_no_file_holds_is_named(sharded: Path) -> None:
     shard(sharded / "model-2.safetensors", NAMES[3:-1])
-    assert said(sharded).startswith(f"its index lists {NAMES[-1]}, and no file holds it; ")
+    assert said(sharded).startswith(f"its index lists {NAMES[-1]}, but no file holds it; ")
 
 
 @pytest.mark.parametrize("index", ["", "[]", "{}", '{"weight_map": 1}', "[" * 9999])

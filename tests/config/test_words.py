@@ -59,15 +59,15 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, canary: Path) -> Writ
 
 # What an experiment says -> how the answer begins; PYTHON is the interpreter that must not run.
 SAID = {
-    "an interpreter": ("backend: {python: PYTHON}", "backend.python=PYTHON: not run on the word of experiment/mine"),
-    "trust": ("trust: true\nbackend: {python: PYTHON}", "backend.python=PYTHON: not run on the word of"),
+    "an interpreter": ("backend: {python: PYTHON}", "backend.python=PYTHON: executes code, so experiment/mine"),
+    "trust": ("trust: true\nbackend: {python: PYTHON}", "backend.python=PYTHON: executes code, so"),
     "trust alone": ("trust: true", "trust=true: counts only where it is typed, and experiment/mine.yaml says it"),
     "a resolver that looks into an interpreter": (
         "model: {attn_implementation: '${without_flash_attention:auto,PYTHON}'}", "model.attn_implementation=${without",
     ),
-    "such a resolver in a number": ("lr: ${without_flash_attention:auto,PYTHON}", "backend.python=PYTHON: not run on"),
+    "such a resolver in a number": ("lr: ${without_flash_attention:auto,PYTHON}", "backend.python=PYTHON: executes"),
     "such a resolver in a choice": ("defaults: [{/data: '${without_flash_attention:auto,PYTHON}'}]", ""),
-    "an interpreter by another name": ("backend: {python: '${seed}'}\nseed: PYTHON", "backend.python=${seed}: not run"),
+    "an interpreter by another name": ("backend: {python: '${seed}'}\nseed: PYTHON", "backend.python=${seed}: exec"),
     "a worker": ("backend: {worker: hub_test_evil.train}", "backend.worker=hub_test_evil.train: code of hub_test_evil"),
     "a worker of ours that is none": ("backend: {worker: training_hub.cli.main}", "backend.worker=training_hub."),
     "a worker by reference": (
@@ -88,14 +88,14 @@ SAID = {
     ),
     "an adapter": ("adapter: {_target_: hub_test_evil.A}", "_target_=hub_test_evil.A: code of hub_test_evil is not"),
     "an algorithm": ("algorithm: {_target_: hub_test_evil.A}", "_target_=hub_test_evil.A: code of hub_test_evil is"),
-    "code of a model": ("trust_remote_code: true", "trust_remote_code=true: not run on the word of experiment/mine"),
-    "the same of the node": ("model: {trust_remote_code: true}", "model.trust_remote_code=true: not run on the word"),
+    "code of a model": ("trust_remote_code: true", "trust_remote_code=true: executes code, so experiment/mine"),
+    "the same of the node": ("model: {trust_remote_code: true}", "model.trust_remote_code=true: executes code"),
     "the same of the library": ("recipe: {model_init_kwargs: {trust_remote_code: true}}", "recipe.model_init_kwargs."),
     "a kernel from the hub": ("model: {attn_implementation: someone/kernel}", "model.attn_implementation=someone/ker"),
-    "shell": ("launcher: {setup: [touch canary]}", "launcher.setup=['touch canary']: not run on the word of exper"),
-    "arguments of srun": ("launcher: {srun: [--task-prolog=x]}", "launcher.srun=['--task-prolog=x']: not run on"),
-    "an option of sbatch": ("launcher: {sbatch: {export: BASH_ENV=x}}", "launcher.sbatch.export=BASH_ENV=x: not run"),
-    "options of sbatch by reference": ("launcher: {sbatch: '${lr}'}", "launcher.sbatch=${lr}: not run on the word"),
+    "shell": ("launcher: {setup: [touch canary]}", "launcher.setup=['touch canary']: executes code, so exper"),
+    "arguments of srun": ("launcher: {srun: [--task-prolog=x]}", "launcher.srun=['--task-prolog=x']: executes code"),
+    "an option of sbatch": ("launcher: {sbatch: {export: BASH_ENV=x}}", "launcher.sbatch.export=BASH_ENV=x: executes"),
+    "options of sbatch by reference": ("launcher: {sbatch: '${lr}'}", "launcher.sbatch=${lr}: executes code"),
     "a callback of Hydra's": ("hydra: {callbacks: {x: {_target_: hub_test_evil.C}}}", "hydra.callbacks.x._target_="),
     "a plugin of Hydra's": ("hydra: {sweeper: {_target_: os.system}}", "hydra.sweeper._target_=os.system: a class of"),
     "a factory of logging": ("hydra: {hydra_logging: {handlers: {x: {'()': os.system}}}}", "hydra.hydra_logging.handl"),
@@ -123,7 +123,10 @@ def test_no_verb_executes_what_a_file_names(
     python = canary.with_name("python")
     chosen = write(f"backend: {{python: {python}}}")
     assert main([*verb, *chosen, *GIVEN, *(["seed=1,2"] if "-m" in verb else [])]) == 2
-    assert f"backend.python={python}: not run on the word of experiment/mine.yaml alone" in capsys.readouterr().err
+    assert (
+        f"backend.python={python}: executes code, so experiment/mine.yaml alone cannot set it"
+        in capsys.readouterr().err
+    )
     assert not canary.exists()
 
 
@@ -141,7 +144,7 @@ def test_an_option_of_the_users_is_a_file_like_any_other(
     (recipe / "mine.yaml").write_text("defaults: [/recipe/sft/trl@_here_, _self_]\n")
     assert main(["-m", *chosen, *GIVEN, "seed=1,2"]) == 2
     said = capsys.readouterr().err
-    assert f"not run on the word of {group}/mine.yaml alone" in said or f"by name ({group}/mine.yaml, line 1)" in said
+    assert f"executes code, so {group}/mine.yaml alone" in said or f"by name ({group}/mine.yaml, line 1)" in said
     assert not canary.exists()
 
 
@@ -223,7 +226,7 @@ def test_a_file_may_name_an_environment_that_was_made_here(
 
 def test_no_interpreter_runs_that_nobody_has_allowed(canary: Path) -> None:
     for asked in (interpreter.look_at, lambda python: interpreter.running(python, "training_hub.worker")):
-        with pytest.raises(ConfigError, match="a file alone may not name code to run"):
+        with pytest.raises(ConfigError, match="executes code, so a file alone cannot set it"):
             asked(str(canary.with_name("python")))
     listing()
     assert not canary.exists()

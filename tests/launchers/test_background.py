@@ -170,5 +170,7 @@ def test_a_file_alone_sets_nothing_that_the_launcher_says_it_executes(
     assert main(words) == 0
     monkeypatch.setattr(f"{LAUNCHER}.executes", lambda setting, value: setting == "nice")
     assert main(words) == 2
-    assert capsys.readouterr().err.startswith("launcher.nice=3: not run on the word of experiment/mine.yaml alone")
+    assert capsys.readouterr().err.startswith(
+        "launcher.nice=3: executes code, so experiment/mine.yaml alone cannot set it"
+    )
     assert main([*words, "launcher.nice=3"]) == 0

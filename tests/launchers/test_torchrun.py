@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from training_hub import train
+from training_hub.config import lookup
 from training_hub.launchers import torchrun
 from training_hub.launchers.local import LocalLauncher
 
@@ -33,7 +34,7 @@ def launcher_node(*typed: str) -> dict[str, Any]:
     """The launcher's settings of a composed config."""
     composition = train.composed(typed)
     with composition.resolving() as cfg:
-        node: dict[str, Any] = train.plain(cfg.launcher)
+        node: dict[str, Any] = lookup.plain(cfg.launcher)
         return node
 
 

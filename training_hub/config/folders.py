@@ -55,7 +55,7 @@ def unread(group: str, name: str, folders: Sequence[str]) -> str:
         place = Path(folder, group)
         for file in sorted(place.glob(f"{_escaped(name)}.*")) if place.is_dir() else ():
             if file.suffix == _SUFFIXES[0]:
-                return f"{file} is {'a link that leads nowhere' if file.is_symlink() else 'no file'}"
+                return f"{file} is {'a broken link' if file.is_symlink() else 'no file'}"
             return f"{file} is not read; rename it to {file.stem}{_SUFFIXES[0]}"
     return ""
 
@@ -72,7 +72,7 @@ def _no_folder(text: str) -> str | None:
         parts = text.split(",")
         if len(parts) > 1 and all(map(os.path.isdir, parts)):
             return f"no such folder; write {' '.join(f'{_FLAG}={part}' for part in parts)}"
-        kind = "a link that leads nowhere" if os.path.islink(text) else "a file; give a folder with config groups"  # noqa: PTH114
+        kind = "a broken link" if os.path.islink(text) else "a file; give a folder with config groups"  # noqa: PTH114
         return kind if os.path.lexists(text) else "no such folder"
     if not os.access(text, os.R_OK | os.X_OK):
         return "cannot be read; check its permissions"

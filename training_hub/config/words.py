@@ -37,7 +37,7 @@ def heed(cfg: DictConfig, said: Sequence[Said], typed: Typed) -> None:
         return
     launcher = _value(cfg, "launcher._target_")
     faults = [
-        fault(each.key, each.value, f"not run on the word of {each.name}.yaml alone", _WAY)
+        fault(each.key, each.value, f"executes code, so {each.name}.yaml alone cannot set it", _WAY)
         for each in {each.key: each for each in said}.values()
         if runs(each.key, each.value, launcher) and each.key not in typed
     ]

@@ -97,7 +97,7 @@ def may_run(python: str) -> bool:
 def refuse_python(python: str) -> None:
     """ConfigError where an interpreter may not be executed."""
     if not may_run(python):
-        rule = "a file alone may not name code to run"
+        rule = "executes code, so a file alone cannot set it"
         raise ConfigError(fault("backend.python", python, rule, "type it, or add trust=true if you trust the file"))
 
 
