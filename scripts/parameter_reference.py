@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from training_hub import train
-from training_hub.command_line.help import default_text, text, type_text
+from training_hub.command_line.kinds import type_text
+from training_hub.command_line.parameters import default_text, text
 from training_hub.config.choices import options
 from training_hub.config.composition import Composition
 from training_hub.config.groups import SEVERAL

@@ -23,16 +23,14 @@ from markdown_it.token import Token
 
 from tests.conftest import EXTENSION
 from training_hub import cli, train
-from training_hub.command_line import settings as verbs_words
+from training_hub.command_line import finding, flags
+from training_hub.command_line.settings import call_of
 from training_hub.config import choices, groups
 from training_hub.config.check import check
 from training_hub.config.overrides import override_texts
 from training_hub.params import TorchrunParams
 from training_hub.registry import AlgorithmRegistry
 from training_hub.sweeps.expand import read
-from training_hub.verbs import runs
-from training_hub.verbs.env.actions import asked
-from training_hub.verbs.estimate import settings as estimate_settings
 
 ROOT = Path(__file__).parent.parent
 SITE = sorted((ROOT / "docs").rglob("*.md"))
@@ -41,8 +39,7 @@ GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 COMMAND = re.compile(r"(?:^|\s|\()(?:\S*python -m training_hub|training-hub)(?=\s|$)(?P<words>[^#`]*)")
 MAKE = re.compile(r"^make (?P<target>\w+)(?: ARGS=\"(?P<words>.*?)\")?")
 FILE = re.compile(r"^# (?P<path>[\w./-]+/[\w.-]+\.(?:py|yaml))$")
-SHOWN_ONLY = {"--help", "--version", "--cfg", "-sc"}  # these print, and are run as they are
-OF_FOLDERS = {"resume"}  # verbs whose first word is a folder
+SHOWN_ONLY = {"--help", "--version", "--cfg"}  # these print, and are run as they are
 Put = Callable[[Path], None]
 
 
@@ -104,22 +101,14 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
     """
     if SHOWN_ONLY & set(words):
         return cli.main(words)
-    if words and words[0] in cli.OF_WORDS:  # words first, then settings of its own
-        module = importlib.import_module(cli.OF_WORDS[words[0]])
-        typed = [word for word in words[1:] if word != "--watch"]
-        verbs_words.read(words[0], typed, module.SETTINGS[words[0]], module.WORDS[words[0]])
+    line = flags.split(words)
+    verb = finding.load(line.verb or finding.DEFAULT)
+    call = call_of(line.verb or finding.DEFAULT, verb, line)  # raises where the words ask for nothing that can be done
+    if not verb.overrides:
         return 0
-    if words[:1] and words[0] in cli.OF_RUNS:
-        runs.split(words[0], words[1:])
-        return 0
-    if words and words[0] == "env":
-        asked(words[1:] or ("list",))  # raises where the words ask for nothing that can be done
-        return 0
-    if words[:1] == ("estimate",):
-        words = ("explain", *estimate_settings.read(words[1:])[1])
-    settings = words[1:] if words[:1] and words[0] in cli.VERBS else words
-    settings = settings[1:] if words[:1] and words[0] in OF_FOLDERS else settings
-    return max(cli.main(["explain", *job]) for job in jobs(list(settings)))
+    runs = jobs([*(["-m"] if call.sweep else []), *call.overrides])
+    config_dirs = [word for each in call.config_dirs for word in ("--config-dir", each)]
+    return max(cli.main(["explain", *job, *config_dirs]) for job in runs)
 
 
 @pytest.fixture

@@ -386,8 +386,8 @@ def test_the_verb_needs_nothing_but_the_folder(
 @pytest.mark.parametrize(
     ("typed", "text"),
     [
-        ([], "resume: needs the folder of a run or a sweep"),
-        (["lr=1"], "resume: needs the folder of a run or a sweep"),
+        ([], "resume: needs the folder of a run or a sweep; write resume DIR"),
+        (["lr=1"], "resume: needs the folder of a run or a sweep; write resume DIR"),
         (["model"], "resume=model: not a run or a sweep; give the folder of one"),
     ],
 )

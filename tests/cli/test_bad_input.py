@@ -88,7 +88,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
         ["--learning-rate=1"],
         ["--learning-rate=1: no such flag; a setting has no dashes: learning_rate=1"],
     ),
-    "a setting as a flag, its value apart": (["--lr", "1"], ["--lr: no such flag; see --help"]),
+    "a setting as a flag, its value apart": (["--lr", "1"], ["--lr: no such flag; a setting has no dashes: lr=1"]),
     "a value without a name": (["=1"], [f"=1: {NO_SETTING}"]),
     "nothing to delete": (["~=1"], [f"~=1: {NO_SETTING}"]),
     "a package of nothing": (["--package=model"], ["--package: has no meaning alone; add --cfg job, or drop it"]),
@@ -202,9 +202,9 @@ def test_a_verb_and_a_flag_that_only_shows_do_not_go_together(verb: str, cli: Cl
     assert (done.returncode, done.stdout, lines(done.stderr)) == (2, "", [expected])
 
 
-def test_completion_that_says_nothing_of_what_to_do(cli: Cli) -> None:
-    done = cli("-sc")
-    expected = "--shell-completion: needs an action; add install=bash, uninstall=bash or query=bash"
+def test_hydras_completion_is_refused_with_the_way_to_this_programs_own(cli: Cli) -> None:
+    done = cli("-sc", "install=bash")
+    expected = '-sc: no such flag; use this program\'s own: eval "$(training-hub completion bash)"'
     assert (done.returncode, lines(done.stderr)) == (2, [expected])
 
 

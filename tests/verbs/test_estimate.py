@@ -12,6 +12,7 @@ import pytest
 from training_hub import estimate
 from training_hub.backends.base import RecipeBackend
 from training_hub.backends.trl import TRLBackend
+from training_hub.cli import dispatch
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.machine import hardware
 from training_hub.run import RunDir, TrainResult
@@ -39,6 +40,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
+def answered(words: list[str]) -> int:
+    return dispatch(["estimate", *words])
+
+
 def refusal(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     with pytest.raises(ConfigError) as error:
         call(*args, **kwargs)
@@ -55,7 +60,7 @@ def refusal(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     ],
 )
 def test_a_faulty_setting_of_the_verb_is_refused(typed: str, expected: str) -> None:
-    assert refusal(answer.estimate, [*GIVEN, typed]).startswith(expected)
+    assert refusal(answered, [*GIVEN, typed]).startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -69,12 +74,12 @@ def test_a_faulty_setting_of_the_verb_is_refused(typed: str, expected: str) -> N
     ],
 )
 def test_a_faulty_config_is_refused_as_for_a_run(typed: list[str], expected: str, answers: list[Any]) -> None:
-    assert refusal(answer.estimate, typed).startswith(expected)
+    assert refusal(answered, typed).startswith(expected)
     assert answers == []
 
 
 def test_rows_may_be_missing(answers: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert answer.estimate([*GIVEN, "gpu_memory_gib=80"]) == 0
+    assert answered([*GIVEN, "gpu_memory_gib=80"]) == 0
     assert answers[0][0]["data"]["path"] == ""
     printed = capsys.readouterr().out
     assert "rows of max_seq_len tokens; with data_path=... those that there are" in printed
@@ -84,14 +89,14 @@ def test_rows_may_be_missing(answers: list[Any], capsys: pytest.CaptureFixture[s
 
 def test_a_library_that_shares_out_its_weights_has_such_a_memory_proxy(answers: list[Any]) -> None:
     typed = ["model_path=model", "algorithm=osft", "unfreeze_rank_ratio=0.25", "nproc_per_node=4", "gpu_memory_gib=80"]
-    answer.estimate(typed)
+    answered(typed)
     proxy = answers[0][0]["memory_proxy"]
     assert (proxy["sharded"], proxy["processes"], proxy["trained_ratio"], proxy["gpu"]) == (4, 4, 0.25, True)
     assert answers[0][0]["recipe"]["_target_"] == "trl.SFTConfig"
 
 
 def test_unsloth_has_the_memory_proxy_of_the_same_loop(answers: list[Any]) -> None:
-    answer.estimate(
+    answered(
         ["model_path=model", "algorithm=lora_sft", "backend=unsloth", "load_in_4bit=true", "gpu_memory_gib=80"]
     )
     asked = answers[0][0]
@@ -99,7 +104,7 @@ def test_unsloth_has_the_memory_proxy_of_the_same_loop(answers: list[Any]) -> No
 
 
 def test_what_does_not_fit_is_tried_otherwise(answers: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert answer.estimate([*GIVEN, "gpu_memory_gib=2"]) == 1
+    assert answered([*GIVEN, "gpu_memory_gib=2"]) == 1
     assert "does not fit: the GPU has 2.1 GB\nnothing that was tried fits\n" in capsys.readouterr().out
     tried = [(each["backend"]["max_tokens_per_gpu"], each["recipe"]["gradient_checkpointing"]) for each in answers[1]]
     assert {(512, False), (256, True), (None, True)} <= set(tried)
@@ -228,13 +233,13 @@ def test_the_parts_add_up() -> None:
 
 def test_a_job_is_not_timed_here(here: Path) -> None:
     typed = [*GIVEN, "data_path=rows.jsonl", "launcher=slurm", "time=true"]
-    assert "launcher=" in refusal(answer.estimate, typed)
+    assert "launcher=" in refusal(answered, typed)
     assert not list(here.glob(".estimate*"))
 
 
 def test_a_backend_without_a_memory_proxy_is_refused(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TRLBackend, "memory_proxy", RecipeBackend.memory_proxy)
-    assert refusal(answer.estimate, GIVEN).startswith(
+    assert refusal(answered, GIVEN).startswith(
         "backend=trl: its memory is not known without loading the model; "
     )
     assert not answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training_hub import cli
-from training_hub.cli import VERBS
+from training_hub.command_line import finding
 from training_hub.params import Params, sections
 
 
@@ -26,7 +26,7 @@ def test_the_defaults_are_those_of_the_chosen_algorithm(capsys: pytest.CaptureFi
 
 def test_every_verb_and_parameter_has_a_line_that_begins_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     first = {line.split()[0] for line in helped(capsys).splitlines() if line.startswith("  ")}
-    assert first > {*VERBS, *Params.model_fields, "nproc_per_node", "is_pretraining"}
+    assert first > {*finding.names(), *Params.model_fields, "nproc_per_node", "is_pretraining"}
 
 
 def test_a_name_and_its_meaning_are_apart(capsys: pytest.CaptureFixture[str]) -> None:

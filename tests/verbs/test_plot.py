@@ -9,10 +9,10 @@ import pytest
 
 from tests.verbs.conftest import WriteRun
 from training_hub import cli
+from training_hub.cli import dispatch
 from training_hub.errors import ConfigError
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, SweepDir
-from training_hub.verbs.plot import plot
 
 PANELS = ["loss (nats)", "learning rate", "gradient norm", "tokens per second"]
 
@@ -34,7 +34,7 @@ def swept(write_run: WriteRun) -> SweepDir:
 
 
 def test_a_sweep_is_drawn_with_what_differs_as_names(swept: SweepDir, capsys: pytest.CaptureFixture[str]) -> None:
-    assert plot(["swept", "output_path=all.svg", "x=time", "y=[loss,lr,grad_norm,tokens_per_second]"]) == 0
+    assert dispatch(["plot", "swept", "output_path=all.svg", "x=time", "y=[loss,lr,grad_norm,tokens_per_second]"]) == 0
     found = words_of(Path("all.svg"))
     assert [word for word in found if word in PANELS] == PANELS
     assert "seconds of training" in found
@@ -64,14 +64,14 @@ def test_the_checkpoints_of_a_run_stand_for_the_run(write_run: WriteRun) -> None
 def test_many_runs_have_their_names_beside_the_picture(write_run: WriteRun) -> None:
     for number in range(32):
         write_run(f"many/{number:02}", held_out=False)
-    assert plot(["many", "output_path=many.svg"]) == 0
+    assert dispatch(["plot", "many", "output_path=many.svg"]) == 0
     assert "... and 2 more" in words_of(Path("many.svg"))
 
 
 def test_whatever_a_folder_is_called_it_is_drawn_by_its_name(write_run: WriteRun) -> None:
     for name in (r"$\frac{$", "_hidden", "x" * 200, "\N{ROCKET}"):
         write_run(f"odd/{name}", held_out=False)
-    assert plot(["odd", "output_path=odd.svg"]) == 0
+    assert dispatch(["plot", "odd", "output_path=odd.svg"]) == 0
     assert {r"$\frac{$", " _hidden", "x" * 57 + "..."} <= set(words_of(Path("odd.svg")))
 
 
@@ -118,6 +118,6 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(
     bare.append_metrics(step=1, loss=1.0)
     write_run("further", rows=0).append_metrics(step=1, loss=1.0, **{"my/score": 1.0})
     with pytest.raises(ConfigError) as caught:
-        plot(typed.split())
+        dispatch(["plot", *typed.split()])
     assert list(caught.value.faults) == [text.format(here=here) for text in faults]
     assert not list(here.glob("**/*.png"))

@@ -13,11 +13,11 @@ import pytest
 
 from tests.test_docs import ROOT, fences
 from training_hub import cli
+from training_hub.command_line import flags
 from training_hub.errors import ConfigError
 from training_hub.machine.processes import MARK
 from training_hub.results.state import State, state
 from training_hub.run import RunDir, TrainResult
-from training_hub.verbs import runs
 from training_hub.verbs.cancel.stop import cancel
 from training_hub.verbs.logs.tail import logs
 from training_hub.verbs.status.states import status
@@ -127,8 +127,8 @@ def test_there_must_be_something_to_cancel(make: Make) -> None:
     make("run")
     with pytest.raises(ConfigError, match=r"^run: nothing to cancel: it is lost$"):
         cancel(["run"], now=False)
-    with pytest.raises(ConfigError, match=r"^cancel: says nothing of what to cancel"):
-        cancel([], now=False)
+    with pytest.raises(ConfigError, match=r"^cancel: needs the folder of a run or a sweep; write cancel DIR"):
+        cli.dispatch(["cancel"])
 
 
 def test_logs_show_the_end_and_follow_to_it(alive: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,6 +151,8 @@ def test_logs_show_the_end_and_follow_to_it(alive: RunDir, capsys: pytest.Captur
         (["status", "--now"], "--now: status has no such flag; see --help"),
         (["cancel", "--noww", "x"], "--noww: cancel has no such flag; did you mean --now?"),
         (["logs", "-n", "few"], "-n=few: must be a number of lines, 0 or more"),
+        (["cancel", "--now=no", "x"], "--now=no: this flag has no value; write --now"),
+        (["logs", "-n", "1", "--lines", "2"], "--lines: this flag is given twice; keep one of the two"),
         (["logs", "-n"], "-n=: must be a number of lines, 0 or more"),
     ],
 )
@@ -160,4 +162,6 @@ def test_flags_that_are_none(words: list[str], expected: str, capsys: pytest.Cap
 
 
 def test_flags_stand_anywhere() -> None:
-    assert runs.split("logs", ["-f", "a", "-n", "5", "b"]) == (["a", "b"], {"-f": "", "-n": "5"})
+    for typed in (["logs", "--follow", "a", "-n", "5", "b"], ["-f", "-n=5", "logs", "a", "b"]):
+        line = flags.split(typed)
+        assert (line.verb, line.words, line.own) == ("logs", ["a", "b"], {"-f": "", "-n": "5"})

@@ -1,138 +1,104 @@
-"""`--help`: the verbs, the config groups, and every parameter with type, default, unit and meaning."""
+"""`--help`: of the program, in short where nothing was typed, and of one verb."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
-from omegaconf import OmegaConf
-from pydantic import BaseModel
+from training_hub.command_line import finding
+from training_hub.command_line.entries import NAMES, entry
+from training_hub.command_line.flags import EVERYWHERE, OF_HYDRA, OF_RUNS, Line
+from training_hub.command_line.settings import usage
+from training_hub.command_line.verb import SECTIONS, Verb
+from training_hub.errors import ConfigError
 
-from training_hub import catalogue
-from training_hub.config.choices import options
-from training_hub.config.composition import Composition
-from training_hub.config.groups import GROUPS
-from training_hub.params import Params, sections, unit
-
-_WIDTH = 100
-_NAMES = 26  # columns of the names; a longer one has a line of its own
-
-USAGE = """\
+_USAGE = """\
 usage: python -m training_hub [VERB] [NAME=VALUE ...] [-m]      (or: training-hub ...)
 
   python -m training_hub model_path=MODEL data_path=rows.jsonl lr=1e-5 num_epochs=2
   python -m training_hub plan experiment=quickstart
-  python -m training_hub -m lr=1e-5,5e-5 seed=1,2 ...
-"""
-FLAGS = {
-    "-m": "run every combination of comma-separated values; jobs=N: so many at a time",
-    "--cfg job [--resolve]": "print the composed config",
-    "--config-dir DIR": "add a folder with config groups of your own, such as DIR/experiment/mine.yaml",
-    "--info ...": "show how the config is composed: defaults, defaults-tree, searchpath, plugins",
-    "--debug": "show the traceback of an error",
-    "-sc install=bash": "install tab completion for the script training-hub",
-    "--version": "print the version",
-    "--hydra-help": "print Hydra's own help",
-}
+  python -m training_hub -m lr=1e-5,5e-5 seed=1,2 ..."""
+_NAMES_OF_VERBS = 15
 
 
-def help_text(verbs: Mapping[str, str], overrides: Sequence[str], folders: Sequence[str] = ()) -> str:
-    """The text for what the overrides choose: `--help algorithm=osft` has osft's own parameters."""
-    composition = catalogue.composed(overrides, folders, sweep=None)
-    algorithm, launcher = composition.classes.algorithm, composition.classes.launcher
-    adapter = composition.classes.adapter
-    own = algorithm.Params
-    shared = set(Params.model_fields)
-    names = [name for name in own.model_fields if name not in shared]
-    choices = composition.choices
-    beside = [name for name in adapter.Params.model_fields if name not in own.model_fields]
-    return "\n".join(
-        [
-            USAGE,
-            "verbs",
-            *(line for name, meaning in verbs.items() for line in _entry(name, meaning, 15)),
-            "",
-            "choices (GROUP=OPTION)",
-            *(line for group in sorted(GROUPS - {"recipe"}) for line in _entry(group, ", ".join(options(group)), 15)),
-            "",
-            f"parameters, with the defaults of algorithm={choices['algorithm']}",
-            *_shared(composition),
-            "",
-            f"parameters of algorithm={choices['algorithm']}",
-            *_parameters(composition, own, names),
-            "",
-            *([f"parameters of adapter={choices['adapter']}"] if beside else []),
-            *(_parameters(composition, adapter.Params, beside) if beside else []),
-            *([""] if beside else []),
-            f"parameters of launcher={choices['launcher']}",
-            *_parameters(composition, launcher.Params, list(launcher.Params.model_fields)),
-            "",
-            *textwrap.wrap(
-                f"Set any argument of {composition.cfg.recipe.get('_target_')} with recipe.NAME=VALUE. "
-                "Settings of the groups, such as data.too_long, are listed by --cfg job.",
-                _WIDTH,
-            ),
-            "",
-            "flags",
-            *(line for flag, meaning in FLAGS.items() for line in _entry(flag, meaning, _NAMES)),
-        ]
-    )
+def short() -> str:
+    """The verbs and the flags."""
+    more = "`--help` also lists the choices and parameters, `VERB --help` what one verb takes."
+    return "\n".join([_USAGE, *_verbs(), "", *_flags(EVERYWHERE | OF_RUNS | OF_HYDRA), "", more])
 
 
-def _shared(composition: Composition) -> list[str]:
-    """The parameters of every algorithm, under their headings."""
-    lines: list[str] = []
-    for heading, names in sections(Params).items():
-        lines += ["", f" {heading}", *_parameters(composition, Params, names)]
-    return lines[1:]
+def text_of(line: Line) -> str:
+    """What `--help` prints on this command line."""
+    if not line.verb:
+        return whole(line.words, line.config_dirs)
+    verb = finding.load(line.verb)
+    own = set(verb.settings.model_fields) if verb.settings else set()
+    overrides = [word for word in line.words if "=" in word and word.partition("=")[0] not in own]
+    return of_verb(line.verb, verb, overrides, line.config_dirs)
 
 
-def _parameters(composition: Composition, owner: type[BaseModel], names: list[str]) -> list[str]:
-    lines = []
-    for name in names:
-        field = owner.model_fields[name]
+def whole(overrides: Sequence[str], config_dirs: Sequence[str]) -> str:
+    """All of it: verbs, choices, flags, and the parameters of what the overrides choose."""
+    from training_hub.command_line.parameters import lines
+
+    flags = _flags(EVERYWHERE | OF_RUNS | OF_HYDRA)
+    return "\n".join([_USAGE, *_verbs(), "", *lines(overrides, config_dirs), "", *flags])
+
+
+def of_verb(name: str, verb: Verb, overrides: Sequence[str], config_dirs: Sequence[str]) -> str:
+    """What one verb does and takes; where that includes the settings of a run, those too."""
+    after = " [NAME=VALUE ...]" if verb.overrides else ""
+    parts = [f"usage: python -m training_hub {usage(name, verb)}{after}", "", *entry("", verb.help, 2)]
+    parts += ["", *(line for word in verb.words for line in entry(word.name, word.what, NAMES))] if verb.words else []
+    parts += ["", f"settings of {name}", *_settings(verb)] if verb.settings else []
+    own = {_spelled(flag.names, flag.value): flag.help for flag in verb.flags}
+    shared = {text: OF_RUNS[text] for text in OF_RUNS if verb.overrides and (verb.sweeps or text != "-m")}
+    parts += ["", *_flags(own | shared | EVERYWHERE)]
+    if verb.overrides:
+        from training_hub.command_line.parameters import lines
+
+        parts += ["", *lines(overrides, config_dirs)]
+    return "\n".join(parts)
+
+
+def _verbs() -> Iterator[str]:
+    """The verbs under their headings; one of an extension that cannot be imported says so."""
+    found = sorted(_loaded(), key=lambda each: _place(each[1]))
+    for (_, section), inner in groupby(found, key=lambda each: _place(each[1])):
+        yield from ("", f"verbs: {section}")
+        for name, verb in inner:
+            yield from entry(name, verb.help, _NAMES_OF_VERBS)
+
+
+def _loaded() -> Iterator[tuple[str, Verb]]:
+    for name in finding.names():
+        try:
+            yield name, finding.load(name)
+        except ConfigError as error:
+            yield name, Verb(help=str(error), run=lambda _: 2)
+
+
+def _place(verb: Verb) -> tuple[int, str]:
+    """Where a verb's section comes, and its name."""
+    return (SECTIONS.index(verb.section) if verb.section in SECTIONS else len(SECTIONS)), verb.section
+
+
+def _settings(verb: Verb) -> Iterator[str]:
+    from training_hub.command_line.kinds import type_text
+    from training_hub.errors import shown_value
+    from training_hub.params import unit
+
+    for name, field in verb.settings.model_fields.items() if verb.settings else ():
         kind = type_text(field.annotation) + (f", {unit(field)}" if unit(field) else "")
-        default = default_text(composition, name)
-        shown = default if default == "required" else f"default {default}"
-        lines += _entry(name, f"{field.description} ({kind}; {shown})", _NAMES)
-    return lines
+        default = "required" if field.is_required() else f"default {shown_value(field.get_default())}"
+        yield from entry(name, f"{field.description} ({kind}; {default})", NAMES)
 
 
-def _entry(name: str, meaning: str, column: int) -> list[str]:
-    """A name and what it means, wrapped; the meaning begins at a column."""
-    wrapped = textwrap.wrap(meaning, _WIDTH - column, break_long_words=False, break_on_hyphens=False)
-    first, *rest = wrapped or [""]
-    beside = [f"  {name:<{column - 2}}{first}"] if len(name) < column - 2 else [f"  {name}", " " * column + first]
-    return [*beside, *(" " * column + line for line in rest)]
+def _spelled(names: Iterable[str], value: str) -> str:
+    return ", ".join(f"{name} {value}" if value else name for name in names)
 
 
-def default_text(composition: Composition, name: str) -> str:
-    """The composed value of a parameter as it would be typed; `required` where it has none."""
-    if OmegaConf.is_missing(composition.cfg, name):
-        return "required"
-    with composition.resolving() as cfg:
-        return text(cfg[name])
-
-
-def text(value: Any) -> str:
-    """A value as it would be typed."""
-    value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def type_text(annotation: Any) -> str:
-    """`int | None` -> `int or null`; `Literal["a", "b"]` -> `a or b`."""
-    arguments = get_args(annotation)
-    if annotation is type(None):
-        return "null"
-    if get_origin(annotation) is Literal:
-        return " or ".join(map(str, arguments))
-    if get_origin(annotation) is Annotated:
-        return type_text(arguments[0])
-    if get_origin(annotation) is Union or (arguments and type(annotation).__name__ == "UnionType"):
-        return " or ".join(dict.fromkeys(type_text(each) for each in arguments))
-    if get_origin(annotation) in (list, dict):
-        return "list" if get_origin(annotation) is list else "mapping"
-    name = str(annotation.__name__)
-    return {"str": "text", "bool": "true or false"}.get(name, name)
+def _flags(meanings: Mapping[str, str]) -> Iterator[str]:
+    yield "flags"
+    for flag, meaning in meanings.items():
+        yield from entry(flag, meaning, NAMES)

@@ -1,8 +1,7 @@
-"""Hydra's own flags: --cfg, --info, completion. The names are checked by us first, then Hydra takes over."""
+"""Hydra's own flags: --cfg and --info. The names are checked by us first, then Hydra takes over."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -27,9 +26,7 @@ def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], fol
         _check_package(flags, overrides, folders)
     elif names & {"--info", "-i"}:
         train.composed(overrides, folders)  # refuses what a file alone would have run
-    if names & {"-sc", "--shell-completion"}:
-        _hide_verb()
-    elif overrides:
+    if overrides:
         overrides = rewritten(overrides, catalogue.names())
     # Flags first: Hydra 1.3 refuses overrides on both sides of one.
     own = [flag for flag in flags if flag[0] not in ("--config-dir", "-cd")]  # of which Hydra takes one
@@ -43,14 +40,6 @@ def hand_to_hydra(flags: list[tuple[str, str | None]], overrides: list[str], fol
     with recipes_in_place(), further_folders(folders):
         shown()
     return 0
-
-
-def _hide_verb() -> None:
-    """Completion reads the line being typed: take a verb out of it, which Hydra would take for an override."""
-    words = os.environ.get("COMP_LINE", "").split(" ")
-    if len(words) > 2 and words[1].isalpha():
-        del words[1]
-        os.environ["COMP_LINE"] = " ".join(words)
 
 
 def _check_names(overrides: Sequence[str], folders: list[str]) -> None:

@@ -1,66 +1,94 @@
-"""What is typed after a verb that composes no config: words first, then settings of its own."""
+"""What follows a verb: the words and settings that it declares, and the settings of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from training_hub.command_line.flags import Line
+from training_hub.command_line.kinds import type_text
+from training_hub.command_line.refusals import refuse_late_verb
+from training_hub.command_line.verb import Call, Verb
+from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
-from training_hub.command_line.help import type_text
-from training_hub.config.twice import refuse_twice
-from training_hub.config.typed import parse
-from training_hub.config.values import wrong_values
-from training_hub.errors import ConfigError, enumerate_names, fault, shown_value, suggestion
-
-Settings = TypeVar("Settings", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
-def read(verb: str, words: Sequence[str], owner: type[Settings], wanted: Sequence[str]) -> tuple[list[str], Settings]:
-    """The words before the settings, as many as are wanted, and the settings. ConfigError with every fault.
+def call_of(name: str, verb: Verb, line: Line) -> Call:
+    """What a verb is called with. ConfigError with every fault of its words and of its own settings."""
+    if verb.overrides:
+        refuse_late_verb(line)
+        _refuse_unsound(line.config_dirs)
+    words, rest = _words(verb, line.words)
+    if missing := [word for word in verb.words[len(words) :] if not word.optional and not (words and word.several)]:
+        raise ConfigError(f"{name}: needs {missing[0].what}; write {usage(name, verb)}")
+    fields = verb.settings.model_fields if verb.settings else {}
+    own = [text for text in rest if not verb.overrides or text.lstrip("+~").partition("=")[0] in fields]
+    if own and not verb.settings:
+        raise ConfigError(f"{own[0]}: {name} takes no settings; drop it")
+    settings = read(name, own, verb.settings) if verb.settings else None
+    return Call(words, settings, line.own, [text for text in rest if text not in own], line.config_dirs, line.sweep)
 
-    owner: the settings' class; wanted: what each word stands for, e.g. "RUN_OR_CHECKPOINT"; "DIR ..." are any number.
-    """
-    count = next((number for number, word in enumerate(words) if _is_setting(word)), len(words))
-    faults = [f"{name}: is missing; write {verb} {_usage(wanted, owner)}" for name in wanted[count:]]
-    if not any(each.endswith(" ...") for each in wanted):
-        faults += [f"{word}: not a setting; write NAME=VALUE" for word in words[len(wanted) : count]]
-    parsed = [parse(text) for text in words[count:]]
-    faults += [f"{each.input_line}: a setting of {verb} cannot be deleted" for each in parsed if each.is_delete()]
-    refuse_twice(parsed, {})
-    given: dict[str, Any] = {str(each.key_or_group): each.value() for each in parsed}
-    strange = given.keys() - owner.model_fields.keys()
-    faults += [fault(name, given[name], "no such setting", _way_out(name, owner)) for name in sorted(strange)]
-    faults += wrong_values(owner, given, "")
-    missing = [name for name, field in owner.model_fields.items() if field.is_required() and name not in given]
-    faults += [f"{name}: required setting is missing; add {name}=..." for name in missing]
-    if faults:
-        raise ConfigError(*faults)
-    return list(words[:count]), owner(**given)
+
+def usage(name: str, verb: Verb) -> str:
+    """The words of a command and its required settings: `export RUN_OR_CHECKPOINT output_dir=...`."""
+    fields = verb.settings.model_fields if verb.settings else {}
+    required = [f"{each}=..." for each, field in fields.items() if field.is_required()]
+    return " ".join([name, *map(str, verb.words), *required])
+
+
+def _words(verb: Verb, typed: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words before the settings, as many as are declared, and what follows them."""
+    if not verb.words:
+        return [], list(typed)
+    takes_settings = verb.overrides or verb.settings is not None
+    count = next((place for place, word in enumerate(typed) if takes_settings and _is_setting(word)), len(typed))
+    if not any(word.several for word in verb.words):
+        count = min(count, len(verb.words))
+    return list(typed[:count]), list(typed[count:])
 
 
 def _is_setting(word: str) -> bool:
-    """Whether a word sets something; a sweep's runs lie in folders such as `lr=1e-05,seed=1-bd31e17e`."""
+    """Whether a word sets something; a sweep's runs are in folders such as `lr=1e-05,seed=1-bd31e17e`."""
     return "=" in word and not Path(word).expanduser().exists()
 
 
-def help_of(verb: str, meaning: str, owner: type[BaseModel], wanted: Sequence[str]) -> str:
-    """The text of `VERB --help`."""
-    width = max(map(len, owner.model_fields))
-    lines = [f"  {name:<{width}}  {_about(field)}" for name, field in owner.model_fields.items()]
-    return "\n".join([f"usage: python -m training_hub {verb} {_usage(wanted, owner)}", "", f"  {meaning}", "", *lines])
+def _refuse_unsound(config_dirs: Sequence[str]) -> None:
+    """ConfigError for a folder of `--config-dir` that Hydra would pass over, in whole or in part."""
+    if config_dirs:
+        from training_hub.config.folders import refuse_unsound
+
+        refuse_unsound(config_dirs)
 
 
-def _about(field: FieldInfo) -> str:
-    default = "required" if field.is_required() else f"default {shown_value(field.default)}"
-    return f"{field.description} ({type_text(field.annotation)}; {default})"
+def read(name: str, typed: Sequence[str], owner: type[BaseModel]) -> BaseModel:
+    """Settings of a verb's own. ConfigError with every fault. owner: their class."""
+    from training_hub.config.twice import refuse_twice
+    from training_hub.config.typed import parse
+    from training_hub.config.values import wrong_values
+
+    faults = [f"{word}: not a setting; write NAME=VALUE" for word in typed if "=" not in word and word[:1] != "~"]
+    parsed = [parse(text) for text in typed if "=" in text or text[:1] == "~"]
+    faults += [f"{each.input_line}: a setting of {name} cannot be deleted" for each in parsed if each.is_delete()]
+    refuse_twice(parsed, {})
+    given = {str(each.key_or_group): _value(each, owner) for each in parsed}
+    strange = given.keys() - owner.model_fields.keys()
+    faults += [fault(key, given[key], "no such setting", _way_out(key, owner)) for key in sorted(strange)]
+    faults += wrong_values(owner, given, "")
+    missing = [key for key, field in owner.model_fields.items() if field.is_required() and key not in given]
+    faults += [f"{key}: required setting is missing; add {key}=..." for key in missing]
+    if faults:
+        raise ConfigError(*faults)
+    return owner(**given)
 
 
-def _usage(wanted: Sequence[str], owner: type[BaseModel]) -> str:
-    required = [f"{name}=..." for name, field in owner.model_fields.items() if field.is_required()]
-    return " ".join([*wanted, *required])
+def _value(override: Any, owner: type[BaseModel]) -> Any:
+    """The value of a setting; a text that looks like a number as it was typed: `python=3.10` is not 3.1."""
+    value, field = override.value(), owner.model_fields.get(str(override.key_or_group))
+    is_text = field is not None and type_text(field.annotation).startswith("text")
+    return str(override.input_line).partition("=")[2] if is_text and isinstance(value, int | float) else value
 
 
 def _way_out(name: str, owner: type[BaseModel]) -> str:

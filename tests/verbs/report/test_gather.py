@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.verbs.conftest import WriteRun
+from training_hub.cli import dispatch
 from training_hub.errors import ConfigError
 from training_hub.metrics import CORE
 from training_hub.run import RunDir
@@ -20,7 +21,6 @@ from training_hub.verbs.report.environment import facts
 from training_hub.verbs.report.findings import findings
 from training_hub.verbs.report.gather import gather
 from training_hub.verbs.report.thin import columns
-from training_hub.verbs.report.write import report
 
 
 def test_the_runs_of_a_sweep_are_ranked_and_what_has_no_loss_comes_last(swept: SweepDir) -> None:
@@ -185,7 +185,7 @@ def test_what_cannot_be_reported_is_refused_in_a_line(
 ) -> None:
     write_run("run")
     with pytest.raises(ConfigError) as caught:
-        report(typed.split())
+        dispatch(["report", *typed.split()])
     assert list(caught.value.faults) == [text.format(here=here) for text in faults]
     assert not list(here.glob("**/*.html"))
 
@@ -193,6 +193,6 @@ def test_what_cannot_be_reported_is_refused_in_a_line(
 @pytest.mark.needs("plotly")
 def test_a_run_that_has_just_begun_has_a_page(write_run: WriteRun) -> None:
     write_run("run", rows=0)
-    assert report(["run"]) == 0
+    assert dispatch(["report", "run"]) == 0
     assert "<h1>run</h1>" in Path("run/report.html").read_text()
     assert RunDir("run").exists()

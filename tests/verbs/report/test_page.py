@@ -12,8 +12,8 @@ import pytest
 
 from tests.verbs.conftest import WriteRun
 from tests.verbs.report.conftest import HOSTILE, VERSIONS
+from training_hub.cli import dispatch
 from training_hub.sweep_dir import SweepDir
-from training_hub.verbs.report.write import report
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("playwright", "plotly")]
 ARGUMENTS = (
@@ -73,7 +73,7 @@ def curves(page: Any, chart: str = "loss") -> list[str]:
 
 
 def test_a_sweep_is_ranked_sorted_smoothed_and_chosen_from(swept: SweepDir, open_page: Open) -> None:
-    assert report(["swept"]) == 0
+    assert dispatch(["report", "swept"]) == 0
     page = open_page("swept/report.html")
     assert names(page) == ["4", "3", "5", "2", "6", "7", "8", "9", "10", "11", "1", "12"]
     assert curves(page)[:2] == ["lr=0.01 seed=1", "lr=0.1 seed=3"]
@@ -131,7 +131,7 @@ def test_every_metric_has_a_chart_with_its_values_on_held_out_rows(write_run: Wr
 
 def test_whatever_users_and_models_write_is_only_shown(hostile: Path, write_run: WriteRun, open_page: Open) -> None:
     write_run(f"other {HOSTILE.replace('/', '')}", {"note": "none"})
-    assert report([str(hostile), f"other {HOSTILE.replace('/', '')}", "output_path=page.html"]) == 0
+    assert dispatch(["report", str(hostile), f"other {HOSTILE.replace('/', '')}", "output_path=page.html"]) == 0
     page = open_page("page.html")
     assert page.locator("img").count() == 0
     assert page.locator(".prompt").inner_text() == HOSTILE
@@ -145,7 +145,7 @@ def two(write_run: WriteRun) -> str:
     """A page about two runs, with all sections but the parallel coordinates, which take two seconds to draw."""
     write_run("two/a", {"lr": 0.1}, versions=VERSIONS)
     write_run("two/b", {"lr": 0.2}, versions={"torch": "2.12"}).append_sample("after", "a question", "an answer")
-    assert report(["two"]) == 0
+    assert dispatch(["report", "two"]) == 0
     return "two/report.html"
 
 
@@ -210,7 +210,7 @@ def test_the_headings_have_an_order_and_every_control_a_name(two: str, open_page
 
 
 def test_it_is_one_file_of_moderate_size(swept: SweepDir) -> None:
-    assert report(["swept"]) == 0
+    assert dispatch(["report", "swept"]) == 0
     text = Path("swept/report.html").read_text()
     assert len(text) < 2_500_000
     assert "src=" not in text.partition("<script")[0]

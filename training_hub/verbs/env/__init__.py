@@ -1,1 +1,33 @@
-"""`env`: environments of backends, each with the libraries of one, made by uv from the versions in its lock."""
+"""`env`: environments for backends."""
+
+from __future__ import annotations
+
+from training_hub.command_line.verb import Call, Verb, Word
+from training_hub.params import Checked, Text, param
+
+
+class EnvSettings(Checked):
+    """The settings of `env create`."""
+
+    torch: Text | None = param("the build of torch, such as cpu or cu128; null: the default one", default=None)
+    python: Text | None = param("the version of Python, such as 3.12; null: the one that runs this", default=None)
+
+
+def run(call: Call) -> int:
+    """Create, list or remove an environment."""
+    from training_hub.verbs.env.actions import env
+
+    print(env(call.words, call.settings))
+    return 0
+
+
+VERB = Verb(
+    "create, list and remove environments for backends",
+    run,
+    section="this machine",
+    words=(
+        Word("ACTION", "create, list or remove", optional=True, completes="create list remove"),
+        Word("BACKEND", "the backend; not for list", optional=True, completes="backend"),
+    ),
+    settings=EnvSettings,
+)

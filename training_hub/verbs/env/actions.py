@@ -11,40 +11,39 @@ from training_hub.config.choices import lock_of, options, read_option
 from training_hub.errors import ConfigError, enumerate_names, suggestion
 from training_hub.installed import environments
 from training_hub.installed.interpreter import missing_requirements, versions
+from training_hub.verbs.env import EnvSettings
 from training_hub.verbs.env.create import create, is_current, remove
 
 USAGE = "write env list, env create BACKEND [torch=cpu] [python=3.12], or env remove BACKEND"
-_SETTINGS = {"create": ("torch", "python"), "remove": (), "list": ()}
+_ACTIONS = ("create", "list", "remove")
 
 
-def env(words: Sequence[str]) -> str:
+def env(words: Sequence[str], settings: EnvSettings) -> str:
     """Do what the words ask for; returns what is to be said of it."""
-    action, backend, settings = asked(words)
+    action, backend = asked(words, settings)
     if action == "list":
         return listing()
     if action == "remove":
         return f"removed {remove(backend)}"
-    place = create(backend, **settings)
+    place = create(backend, settings.torch, settings.python)
     return f"made {place}\n{_use(backend)}"
 
 
-def asked(words: Sequence[str]) -> tuple[str, str, dict[str, str]]:
-    """Action, backend ("" for list) and settings. ConfigError where the words ask for nothing that can be done."""
-    action, rest = (words[0], words[1:]) if words else ("", ())
-    if action not in _SETTINGS:
-        way = suggestion(action, _SETTINGS) or USAGE
+def asked(words: Sequence[str], settings: EnvSettings) -> tuple[str, str]:
+    """Action and backend ("" for list). ConfigError where the words ask for nothing that can be done."""
+    action, names = (words[0], words[1:]) if words else ("", ())
+    if action not in _ACTIONS:
+        way = suggestion(action, _ACTIONS) or USAGE
         raise ConfigError(f"env {action}: no such action; {way}" if words else f"env: names no action; {USAGE}")
-    settings = dict(word.split("=", 1) for word in rest if "=" in word)
-    names = [word for word in rest if "=" not in word]
-    strange = [name for name in settings if name not in _SETTINGS[action]] + names[0 if action == "list" else 1 :]
+    strange = [*(sorted(settings.model_fields_set) if action != "create" else ()), *(names if action == "list" else ())]
     if strange:
         raise ConfigError(f"env {action}: {strange[0]} means nothing here; {USAGE}")
     if action == "list":
-        return action, "", {}
+        return action, ""
     if not names:
         raise ConfigError(f"env {action}: names no backend; choose from {enumerate_names(backends())}")
     _known(action, names[0])
-    return action, names[0], settings
+    return action, names[0]
 
 
 def _known(action: str, backend: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from training_hub.errors import ConfigError, fault
 from training_hub.terminal import say
-from training_hub.verbs.estimate import fit, settings, trial
+from training_hub.verbs.estimate import EstimateSettings, fit, settings, trial
 from training_hub.verbs.estimate.memory import Memory, Place, held, place_of, proxy_of
 
 KINDS = ("weights", "gradients", "optimizer", "activations", "logits", "workspace", "process")
@@ -17,20 +18,21 @@ _MEANINGS = {
 }
 
 
-def estimate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
+def estimate(asked: EstimateSettings, overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
     """Print memory, or with time=true the time; 0, or 1 where the memory does not suffice. ConfigError as for a run."""
-    asked, typed = settings.read(overrides)
+    if not asked.time and "steps" in asked.model_fields_set:
+        raise ConfigError(fault("steps", asked.steps, "has no effect without time=true", "add it, or drop this"))
     if asked.time:
-        say(trial.time_text(typed, folders, asked.steps))
+        say(trial.time_text(overrides, folders, asked.steps))
         return 0
-    composition, config = settings.configured(typed, folders)
+    composition, config = settings.configured(overrides, folders)
     place = place_of(config, asked.gpu_memory_gib)
     [memory] = held([proxy_of(composition, config, place)], config["backend"]["python"])
     choices = composition.choices
     say("\n".join(lines(f"{choices['algorithm']} on {choices['backend']}", config, memory, place)))
     if place.has_gb is None or memory.high <= place.has_gb:
         return 0
-    found = fit.fitting(typed, folders, config, memory.tokens, place)
+    found = fit.fitting(overrides, folders, config, memory.tokens, place)
     say(f"with {found[0]}: {_range(found[1])}" if found else "nothing that was tried fits")
     return 0 if memory.low <= place.has_gb else 1
 

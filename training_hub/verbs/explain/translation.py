@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from training_hub import catalogue
-from training_hub.command_line.help import text
+from training_hub.command_line.parameters import text
 from training_hub.command_line.table import table
 from training_hub.config.check import check
 from training_hub.config.composition import Composition

@@ -1,1 +1,44 @@
-"""`export` and `interpolate`: a checkpoint as a plain model for others, or a mixture of two."""
+"""`export`: a run's result as a plain model for others."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from training_hub.command_line.verb import Call, Verb, Word
+from training_hub.params import Checked, Text, param
+
+
+class Written(Checked):
+    """What is written, and where to."""
+
+    output_dir: Text = param("folder to write, new or empty", min_length=1)
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
+        "type of the weights; auto: as they are, an adapter's as in the model that it belongs to", default="auto"
+    )
+    overwrite: bool = param("replace a model in output_dir", default=False)
+    trust_remote_code: bool = param("run Python code that comes with the model", default=False)
+    trust: bool = param("let the run's files decide what is executed, though they are not your own", default=False)
+
+
+class ExportSettings(Written):
+    """The settings of `export`."""
+
+    model_path: Text | None = param(
+        "the model that an adapter belongs to; null: where the adapter says that it is", default=None
+    )
+
+
+def run(call: Call) -> int:
+    """Write the model; returns the exit status of the worker that does so."""
+    from training_hub.verbs.export.write import export
+
+    return export(call.words[0], call.settings)
+
+
+VERB = Verb(
+    "write a run's result as a plain model with a model card, adapters merged, and check it",
+    run,
+    section="models",
+    words=(Word("RUN_OR_CHECKPOINT", "the folder of a run or of a checkpoint", completes="run"),),
+    settings=ExportSettings,
+)

@@ -8,57 +8,22 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import Field
+from typing import Any, NamedTuple
 
 from training_hub import vouched
 from training_hub.ask import ask
-from training_hub.command_line import settings as words
 from training_hub.config.preflight import model_faults
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.machine import hardware
-from training_hub.params import Checked, Text, param
 from training_hub.run import RunDir
+from training_hub.verbs.export import ExportSettings, Written
 
-WORDS = {"export": ("RUN_OR_CHECKPOINT",), "interpolate": ("FIRST", "SECOND")}
 _MODULE = "training_hub.workers.export.__main__"
 _ADAPTER = "adapter_config.json"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _ASIDE = re.compile(r"\.|[a-z]+-checkpoint-")  # unfinished, or torn
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-
-class Written(Checked):
-    """What is written, and where to."""
-
-    output_dir: Text = param("the folder to write, new or empty", min_length=1)
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
-        "data type of the weights; auto: keep it, or for an adapter that of its base model", default="auto"
-    )
-    overwrite: bool = param("replace a model in output_dir", default=False)
-    trust_remote_code: bool = param("run Python code that comes with the model", default=False)
-    trust: bool = param("trust a run directory that you did not write, which may then execute code", default=False)
-
-
-class ExportSettings(Written):
-    """The settings of `export`."""
-
-    model_path: Text | None = param(
-        "the base model of an adapter; null: the path in the adapter's config", default=None
-    )
-
-
-class InterpolateSettings(Written):
-    """The settings of `interpolate`."""
-
-    weight: Annotated[float, Field(ge=0, le=1)] = param(
-        "weight of the second model; the first gets the rest", default=0.5
-    )
-
-
-SETTINGS: dict[str, type[Written]] = {"export": ExportSettings, "interpolate": InterpolateSettings}
 
 
 class Source(NamedTuple):
@@ -77,9 +42,8 @@ class Source(NamedTuple):
         return self.run.read_config() if self.run else {}
 
 
-def export(typed: Sequence[str]) -> int:
+def export(name: str, settings: ExportSettings) -> int:
     """Write a run's result, or a checkpoint, as a plain model. Everything wrong is a ConfigError."""
-    [name], settings = words.read("export", typed, ExportSettings, WORDS["export"])
     source = find(name)
     _heed("export", name, source, settings)
     _refuse(_source_faults(name, source))
@@ -94,9 +58,8 @@ def export(typed: Sequence[str]) -> int:
     return _ask(settings, source, model_path=base, run=source.run and str(source.run.path), prompt=prompts[0])
 
 
-def interpolate(typed: Sequence[str]) -> int:
+def interpolate(names: Sequence[str], settings: Written, weight: float) -> int:
     """Write a mixture of two checkpoints of one model. Everything wrong is a ConfigError."""
-    names, settings = words.read("interpolate", typed, InterpolateSettings, WORDS["interpolate"])
     sources = [find(name) for name in names]
     for name, source in zip(names, sources, strict=True):
         _heed("interpolate", name, source, settings)
@@ -105,7 +68,7 @@ def interpolate(typed: Sequence[str]) -> int:
     faults += [f"{name}: an adapter is no whole model; export it first" for name, source in named if source.is_adapter]
     faults += _output_faults(settings, [source.folder for source in sources])
     _refuse(faults or _machine_faults(settings, sources[0], sources[0].folder))
-    return _ask(settings, sources[0], other=str(sources[1].folder), weight=settings.weight)
+    return _ask(settings, sources[0], other=str(sources[1].folder), weight=weight)
 
 
 def _heed(verb: str, name: str, source: Source, settings: Written) -> None:

@@ -5,31 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from training_hub.command_line import settings as words
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
-from training_hub.params import Checked, Text, param
 from training_hub.results.plot import one_line, place_faults
 from training_hub.run import write_atomically
+from training_hub.verbs.report import ReportSettings
 
-WORDS = {"report": ("DIR ...",)}
 _REQUIRES = ("jinja2>=3.1", "plotly>=6")
 
 
-class ReportSettings(Checked):
-    """The settings of `report`."""
-
-    output_path: Text | None = param("the page to write; null: report.html in the first DIR", default=None)
-    watch: bool = param("serve the page on this machine and update it, like --watch", default=False)
-    port: int = param("port on 127.0.0.1 for --watch; 0: any free port", default=8765, ge=0, le=65535)
-
-
-SETTINGS = {"report": ReportSettings}
-
-
-def report(typed: Sequence[str]) -> int:
+def report(folders: Sequence[str], settings: ReportSettings) -> int:
     """Write the page, or serve it until Ctrl-C; returns the exit status. Everything wrong is a ConfigError."""
-    folders, settings = words.read("report", typed, ReportSettings, WORDS["report"])
     if missing := missing_requirements(_REQUIRES):
         raise ConfigError(f"not installed: {enumerate_names(missing)}; {install_command(missing, None)}")
     from training_hub.verbs.report.gather import gather

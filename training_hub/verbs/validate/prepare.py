@@ -16,35 +16,27 @@ from training_hub.config.origin import references
 from training_hub.config.preflight import inputs
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
+from training_hub.verbs.validate import ValidateSettings
 
-# Asked of the verb, not of a run: how many rows are shown, and the file that a picture of the lengths goes to.
-_ROWS, _PLOT = "rows", "plot"
 _PICTURES = (".png", ".svg", ".pdf")
 _NEEDS = ("transformers", "numpy", "rich")  # where the backend's worker runs
 
 
-def validate(overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
-    """Prepare and show the data; returns the worker's exit status. Everything wrong is a ConfigError.
-
-    `rows=N` shows the first N rows (3), `plot=FILE.png` draws the lengths.
-    """
-    asked = dict(text.split("=", 1) for text in overrides if text.partition("=")[0] in (_ROWS, _PLOT))
-    rows = asked.get(_ROWS, "3")
-    if not rows.isdigit():
-        raise ConfigError(fault(_ROWS, rows, "must be a whole number"))
-    composition = train.composed([text for text in overrides if text.partition("=")[0] not in asked], folders)
+def validate(asked: ValidateSettings, overrides: Sequence[str], folders: Sequence[str] = ()) -> int:
+    """Prepare and show the data; returns the worker's exit status. Everything wrong is a ConfigError."""
+    composition = train.composed(overrides, folders)
     catalogue.refuse_python_made(composition)
     # A run may need more than its data does (`unfreeze_rank_ratio=...`); here only the two files must be there.
     faults, config = check_and_resolve(composition, allow_missing=True)
     absent = [name for name in missing_parameters(composition) if name in _needed(composition.cfg)]
     faults += [f"{name}: required parameter is missing; add {name}=..." for name in absent]
     faults += inputs(config, faulty_keys(composition, faults))
-    faults += _picture(asked[_PLOT]) if _PLOT in asked else []
+    faults += _picture(asked.plot) if asked.plot is not None else []
     if is_sound("backend.python", faulty_keys(composition, faults)) and "backend" in config:
         faults += _libraries(config["backend"]["python"], composition.choices["backend"])
     if faults:
         raise ConfigError(*(composition.as_typed(text) for text in faults))
-    request = {"model": config["model"], "data": config["data"], _ROWS: int(rows), _PLOT: asked.get(_PLOT)}
+    request = {"model": config["model"], "data": config["data"], "rows": asked.rows, "plot": asked.plot}
     return ask("training_hub.workers.validate", request, config["backend"]["python"])
 
 
@@ -56,9 +48,9 @@ def _needed(cfg: DictConfig) -> set[str]:
 def _picture(path: str) -> list[str]:
     """Whether a picture can be written there."""
     if Path(path).suffix not in _PICTURES:
-        return [fault(_PLOT, path, f"must end in {enumerate_names(_PICTURES)}")]
+        return [fault("plot", path, f"must end in {enumerate_names(_PICTURES)}")]
     folder = Path(path).absolute().parent
-    return [] if os.access(folder, os.W_OK) else [fault(_PLOT, path, f"cannot write to {folder}", "choose another")]
+    return [] if os.access(folder, os.W_OK) else [fault("plot", path, f"cannot write to {folder}", "choose another")]
 
 
 def _libraries(python: str | None, backend: str) -> list[str]:

@@ -1,0 +1,44 @@
+"""`plot`: metrics of runs as a picture."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from training_hub.command_line.verb import Call, Verb, Word
+from training_hub.params import Checked, Text, param
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class PlotSettings(Checked):
+    """The settings of `plot`."""
+
+    x: Literal["step", "epoch", "tokens", "samples", "time"] = param("what the curves run over", default="step")
+    y: Annotated[list[Text], Field(min_length=1), BeforeValidator(_as_list)] = param(
+        "the metrics to draw, one panel each: loss, lr, grad_norm, ... or any other that the runs have logged",
+        default=["loss"],
+    )
+    ema_span: int | None = param(
+        "also the exponential moving average over about so many rows of metrics", default=None, gt=0
+    )
+    labels: list[Text] | None = param("a name for each run; null: what differs, or its folder", default=None)
+    output_path: Text | None = param("the picture, PNG or SVG; null: loss_plot.png in the first DIR", default=None)
+
+
+def run(call: Call) -> int:
+    """Draw the picture and print its path."""
+    from training_hub.verbs.plot.draw import plot
+
+    return plot(call.words, call.settings)
+
+
+VERB = Verb(
+    "draw metrics of a run, of several, or of a sweep",
+    run,
+    section="during and after a run",
+    words=(Word("DIR", "folders of runs or sweeps", several=True, completes="run"),),
+    settings=PlotSettings,
+)
