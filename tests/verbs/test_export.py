@@ -44,7 +44,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "nothing": (
         "export",
         [
-            "RUN_OR_CHECKPOINT: is missing; write export RUN_OR_CHECKPOINT output_dir=...",
+            "export: needs the folder of a run or of a checkpoint; write export RUN_OR_CHECKPOINT output_dir=...",
             "output_dir: required setting is missing; add output_dir=...",
         ],
     ),
@@ -106,7 +106,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
         "interpolate model run output_dir=out weight=2", ["weight=2: must be less than or equal to 1"],
     ),
     "one of two": (
-        "interpolate model output_dir=out", ["SECOND: is missing; write interpolate FIRST SECOND output_dir=..."],
+        "interpolate model output_dir=out", ["interpolate: needs a second folder of a run or a checkpoint; write interpolate "
+            "FIRST SECOND output_dir=..."],
     ),
     "an adapter to mix": (
         "interpolate model adapter output_dir=out", ["adapter: an adapter is no whole model; export it first"],

@@ -76,7 +76,7 @@ def test_whatever_a_folder_is_called_it_is_drawn_by_its_name(write_run: WriteRun
 
 
 REFUSED = {
-    "nothing": ("", ["DIR ...: is missing; write plot DIR ..."]),
+    "nothing": ("", ["plot: needs folders of runs or sweeps; write plot DIR ..."]),
     "no folder": ("nix", ["nix: no such folder; give that of a run or of a sweep"]),
     "no run": (
         "model run", ["model: no metrics of a run in this folder; give that of a run or of a sweep"],

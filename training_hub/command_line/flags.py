@@ -48,13 +48,15 @@ _OTHERS = {
 class Line:
     """A command line. verb: as typed, "" where none was. words: all that is no flag, without the verb.
 
-    flags: those of every verb and Hydra's, with their values. own: the verb's, by the first of their names.
+    flags: those of every verb and Hydra's, with their values. own: the verb's, by the first of their names. implied:
+    the settings that flags are short for.
     """
 
     verb: str = ""
     words: list[str] = field(default_factory=list)
     flags: list[tuple[str, str | None]] = field(default_factory=list)
     own: dict[str, str] = field(default_factory=dict)
+    implied: list[str] = field(default_factory=list)
 
     def has(self, *names: str) -> bool:
         """Whether one of these flags was typed."""
@@ -129,7 +131,7 @@ def _take_own(line: Line, flag: Flag, word: str, pending: list[str]) -> None:
     if flag.value and flag.names[0] in line.own:
         raise ConfigError(f"{word}: this flag is given twice; keep one of the two")
     if flag.setting:
-        line.words.append(flag.setting)
+        line.implied.append(flag.setting)
         return
     line.own[flag.names[0]] = (value if equals else pending.pop(0) if pending else "") if flag.value else ""
 
@@ -157,3 +159,8 @@ def _way_out(word: str, verb: Verb, pending: Sequence[str]) -> str:
     if len(setting) > 1 and (value or beside) and verb.overrides:
         return f"a setting has no dashes: {setting}={value or beside}"
     return "see --help"
+
+
+def values_of(flag: str) -> tuple[str, ...]:
+    """What a flag of Hydra's can show; nothing for other flags."""
+    return _SHOWS.get(_LONG.get(flag, flag), ())

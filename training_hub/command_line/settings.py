@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from training_hub.command_line.flags import Line
 from training_hub.command_line.kinds import type_text
 from training_hub.command_line.refusals import refuse_late_verb
-from training_hub.command_line.verb import Call, Verb
+from training_hub.command_line.verb import Call, Verb, Word
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 
 if TYPE_CHECKING:
@@ -21,15 +21,23 @@ def call_of(name: str, verb: Verb, line: Line) -> Call:
     if verb.overrides:
         refuse_late_verb(line)
         _refuse_unsound(line.config_dirs)
-    words, rest = _words(verb, line.words)
-    if missing := [word for word in verb.words[len(words) :] if not word.optional and not (words and word.several)]:
-        raise ConfigError(f"{name}: needs {missing[0].what}; write {usage(name, verb)}")
+    words, rest = _words(verb, [*line.words, *line.implied])
+    faults = [f"{name}: needs {word.what}; write {usage(name, verb)}" for word in _missing(verb, words)]
     fields = verb.settings.model_fields if verb.settings else {}
     own = [text for text in rest if not verb.overrides or text.lstrip("+~").partition("=")[0] in fields]
-    if own and not verb.settings:
-        raise ConfigError(f"{own[0]}: {name} takes no settings; drop it")
-    settings = read(name, own, verb.settings) if verb.settings else None
+    settings = None
+    try:
+        settings = read(name, own, verb.settings)
+    except ConfigError as error:
+        faults += error.faults
+    if faults:
+        raise ConfigError(*faults)
     return Call(words, settings, line.own, [text for text in rest if text not in own], line.config_dirs, line.sweep)
+
+
+def _missing(verb: Verb, words: Sequence[str]) -> list[Word]:
+    """The words that a verb must have and were not typed."""
+    return [word for word in verb.words[len(words) :] if not word.optional]
 
 
 def usage(name: str, verb: Verb) -> str:
@@ -63,8 +71,12 @@ def _refuse_unsound(config_dirs: Sequence[str]) -> None:
         refuse_unsound(config_dirs)
 
 
-def read(name: str, typed: Sequence[str], owner: type[BaseModel]) -> BaseModel:
-    """Settings of a verb's own. ConfigError with every fault. owner: their class."""
+def read(name: str, typed: Sequence[str], owner: type[BaseModel] | None) -> BaseModel | None:
+    """Settings of a verb's own. ConfigError with every fault. owner: their class; None: there are none."""
+    if owner is None:
+        if typed:
+            raise ConfigError(f"{typed[0]}: {name} takes no settings; drop it")
+        return None
     from training_hub.config.twice import refuse_twice
     from training_hub.config.typed import parse
     from training_hub.config.values import wrong_values

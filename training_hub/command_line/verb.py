@@ -18,7 +18,7 @@ class Word:
     """A word that a verb takes, such as a folder.
 
     what: completes "needs ...". several: any number of such words. completes: what the shell offers for it, "run" (run
-    folders), "path", or the words themselves, separated by spaces.
+    folders), "path", "group:NAME" (the options of a config group), or the words themselves, separated by spaces.
     """
 
     name: str

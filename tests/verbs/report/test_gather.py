@@ -159,7 +159,7 @@ def test_the_log_of_another_program_is_a_run_too(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "nothing": ("", ["DIR ...: is missing; write report DIR ..."]),
+    "nothing": ("", ["report: needs folders of runs or sweeps; write report DIR ..."]),
     "no runs": (
         "model nix",
         [

@@ -27,7 +27,7 @@ VERB = Verb(
     section="this machine",
     words=(
         Word("ACTION", "create, list or remove", optional=True, completes="create list remove"),
-        Word("BACKEND", "the backend; not for list", optional=True, completes="backend"),
+        Word("BACKEND", "the backend; not for list", optional=True, completes="group:backend"),
     ),
     settings=EnvSettings,
 )
