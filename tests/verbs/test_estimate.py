@@ -16,7 +16,7 @@ from training_hub.cli import dispatch
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.machine import hardware
 from training_hub.run import RunDir, TrainResult
-from training_hub.verbs.estimate import answer, fit, memory, settings, trial
+from training_hub.verbs.estimate import fit, memory, settings, trial
 from training_hub.verbs.estimate.memory import Memory, Place
 
 GIVEN = ["model_path=model", "algorithm=sft"]
@@ -96,9 +96,7 @@ def test_a_library_that_shares_out_its_weights_has_such_a_memory_proxy(answers: 
 
 
 def test_unsloth_has_the_memory_proxy_of_the_same_loop(answers: list[Any]) -> None:
-    answered(
-        ["model_path=model", "algorithm=lora_sft", "backend=unsloth", "load_in_4bit=true", "gpu_memory_gib=80"]
-    )
+    answered(["model_path=model", "algorithm=lora_sft", "backend=unsloth", "load_in_4bit=true", "gpu_memory_gib=80"])
     asked = answers[0][0]
     assert (asked["memory_proxy"]["bits"], asked["recipe"]["gradient_checkpointing"]) == (4, True)
 
@@ -239,7 +237,5 @@ def test_a_job_is_not_timed_here(here: Path) -> None:
 
 def test_a_backend_without_a_memory_proxy_is_refused(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TRLBackend, "memory_proxy", RecipeBackend.memory_proxy)
-    assert refusal(answered, GIVEN).startswith(
-        "backend=trl: its memory is not known without loading the model; "
-    )
+    assert refusal(answered, GIVEN).startswith("backend=trl: its memory is not known without loading the model; ")
     assert not answers

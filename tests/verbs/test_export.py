@@ -106,8 +106,11 @@ CASES: dict[str, tuple[str, list[str]]] = {
         "interpolate model run output_dir=out weight=2", ["weight=2: must be less than or equal to 1"],
     ),
     "one of two": (
-        "interpolate model output_dir=out", ["interpolate: needs a second folder of a run or a checkpoint; write interpolate "
-            "FIRST SECOND output_dir=..."],
+        "interpolate model output_dir=out",
+        [
+            "interpolate: needs a second folder of a run or a checkpoint; "
+            "write interpolate FIRST SECOND output_dir=..."
+        ],
     ),
     "an adapter to mix": (
         "interpolate model adapter output_dir=out", ["adapter: an adapter is no whole model; export it first"],

@@ -28,6 +28,9 @@ def settings(verb: Verb, words: Sequence[str], current: str) -> Iterator[str]:
     if equals and name in groups:
         yield from _listed(name, value, groups[name])
         return
+    if "." in name and verb.overrides and not equals:
+        yield from (f"{each}=" for each in _dotted(words))
+        return
     fields = _fields(words) if verb.overrides else {}
     if not equals:
         yield from (f"{each}=" for each in (*own, *groups, *fields) if each not in typed)
@@ -44,18 +47,28 @@ def _groups() -> dict[str, list[str]]:
         return {group: options_of(loader, group) for group in sorted(GROUPS - {"recipe"})}
 
 
-def _fields(words: Sequence[str]) -> Mapping[str, FieldInfo]:
-    """Every parameter of what is chosen, under all of its names."""
+def _composed(words: Sequence[str]) -> Any:
+    """The config of what is chosen."""
     from training_hub import catalogue
 
     choices = [word for word in words if re.match(r"(algorithm|backend|launcher|adapter|experiment)=\w", word)]
     try:
-        composition = catalogue.composed([word for word in choices if "," not in word], sweep=None)
-    except HubError:  # a choice that is not there: what was typed before it still counts
-        composition = catalogue.composed([], sweep=None)
-    owners = [
-        each(composition).Params for each in (catalogue.algorithm_of, catalogue.adapter_of, catalogue.launcher_of)
-    ]
+        return catalogue.composed([word for word in choices if "," not in word], sweep=None)
+    except HubError:  # of a choice that does not exist nothing is known
+        return catalogue.composed([], sweep=None)
+
+
+def _dotted(words: Sequence[str]) -> Iterator[str]:
+    """The settings of the groups, and the arguments of the libraries: `data.too_long`, `recipe.optim`."""
+    schema = _composed(words).schema
+    yield from (f"{path}.{key}" for path, owner in schema.nodes.items() for key in owner.model_fields)
+    yield from (f"{path}.{key}" for path, known in schema.libraries.items() for key in known or ())
+
+
+def _fields(words: Sequence[str]) -> Mapping[str, FieldInfo]:
+    """Every parameter of what is chosen, under all of its names."""
+    classes = _composed(words).classes
+    owners = [each.Params for each in (classes.algorithm, classes.adapter, classes.launcher)]
     owners += [SweepParams] if {"-m", "--multirun"} & set(words) else []
     fields = {name: field for owner in owners for name, field in owner.model_fields.items()}
     others = {other: fields[own] for owner in owners for other, own in aliases(owner).items()}

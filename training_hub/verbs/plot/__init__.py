@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from training_hub.command_line.verb import Call, Verb, Word
 from training_hub.params import Checked, Text, param
 
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
