@@ -49,7 +49,11 @@ def of_verb(name: str, verb: Verb, overrides: Sequence[str], config_dirs: Sequen
     """What one verb does and takes; where that includes the settings of a run, those too."""
     after = " [NAME=VALUE ...]" if verb.overrides else ""
     parts = [f"usage: python -m training_hub {usage(name, verb)}{after}", "", *entry("", verb.help, 2)]
-    parts += ["", *(line for word in verb.words for line in entry(word.name, word.what, NAMES))] if verb.words else []
+    parts += (
+        ["", *(line for word in verb.words if word.what for line in entry(word.name, word.what, NAMES))]
+        if verb.words
+        else []
+    )
     parts += ["", f"settings of {name}", *_settings(verb)] if verb.settings else []
     own = {_spelled(flag.names, flag.value): flag.help for flag in verb.flags}
     shared = {text: OF_RUNS[text] for text in OF_RUNS if verb.overrides and (verb.sweeps or text != "-m")}

@@ -44,7 +44,7 @@ def usage(name: str, verb: Verb) -> str:
     """The words of a command and its required settings: `export RUN_OR_CHECKPOINT output_dir=...`."""
     fields = verb.settings.model_fields if verb.settings else {}
     required = [f"{each}=..." for each, field in fields.items() if field.is_required()]
-    return " ".join([name, *map(str, verb.words), *required])
+    return " ".join([name, *(str(word) for word in verb.words if word.what), *required])
 
 
 def _words(verb: Verb, typed: Sequence[str]) -> tuple[list[str], list[str]]:

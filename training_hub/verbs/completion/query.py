@@ -26,7 +26,8 @@ def replies(line: str, breaks: str) -> list[str]:
     if not tokens:
         return []
     words, current = [plain(each) for each in tokens[start:]], plain(raw)
-    kept = max((raw.rfind(each) + 1 for each in "=:" if each in breaks), default=0)
+    quote = _open_quote(raw)
+    kept = max((raw.rfind(each) + 1 for each in f"=:{quote}" if each in breaks + quote), default=0)
     try:
         found = dict.fromkeys(each for each in candidates(words, current) if each.startswith(current))
     except HubError:
@@ -44,8 +45,19 @@ def plain(raw: str) -> str:
     return raw.rstrip("\\")
 
 
+def _open_quote(raw: str) -> str:
+    """The quote that is still open at the end of a word, "" where none is."""
+    try:
+        shlex.split(raw)
+    except ValueError:
+        return max("'\"", key=raw.rfind)
+    return ""
+
+
 def quoted(word: str, current: str, raw: str) -> str:
     """A word as it continues what was typed: what is typed stays, what is added is quoted for the shell."""
+    if _open_quote(raw):
+        return raw + word.removeprefix(current)
     return raw + re.sub(r"([^\w@%+=:,./~\[\]-])", r"\\\1", word.removeprefix(current))
 
 
@@ -55,6 +67,8 @@ def candidates(words: Sequence[str], current: str) -> Iterator[str]:
     typed = [word for word in words if not word.startswith("-")]
     name = typed[0] if typed and typed[0] in finding.names() else ""
     verb = finding.load(name or finding.DEFAULT)
+    if typed and not name and "=" not in typed[0]:
+        return  # no verb, and no setting
     if before in ("--config-dir", "-cd"):
         yield from files.below(current)
     elif known := values_of(before):
