@@ -14,7 +14,9 @@ from training_hub.verbs.export import Written
 class InterpolateSettings(Written):
     """The settings of `interpolate`."""
 
-    weight: Annotated[float, Field(ge=0, le=1)] = param("share of the second; the first has the rest", default=0.5)
+    weight: Annotated[float, Field(ge=0, le=1)] = param(
+        "weight of the second model; the first gets the rest", default=0.5
+    )
 
 
 def run(call: Call) -> int:

@@ -14,10 +14,10 @@ class EstimateSettings(Checked):
     """The settings of `estimate`."""
 
     gpu_memory_gib: Annotated[float, Field(gt=0)] | None = param(
-        "memory of each GPU; null: that of this machine's GPUs, or its main memory", unit="GiB", default=None
+        "memory of each GPU; null: this machine's GPUs, or its CPU memory", unit="GiB", default=None
     )
-    time: bool = param("train a few steps and say how long the whole run will take", default=False)
-    steps: int = param("how many steps to train with time=true", unit="steps", default=6, ge=2)
+    time: bool = param("train a few steps and estimate the duration of the run", default=False)
+    steps: int = param("number of steps to train for time=true", unit="steps", default=6, ge=2)
 
 
 def run(call: Call) -> int:

@@ -11,20 +11,20 @@ from training_hub.params import Checked, Text, param
 class Written(Checked):
     """What is written, and where to."""
 
-    output_dir: Text = param("folder to write, new or empty", min_length=1)
+    output_dir: Text = param("the folder to write, new or empty", min_length=1)
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
-        "type of the weights; auto: as they are, an adapter's as in the model that it belongs to", default="auto"
+        "data type of the weights; auto: keep it, or for an adapter that of its base model", default="auto"
     )
     overwrite: bool = param("replace a model in output_dir", default=False)
     trust_remote_code: bool = param("run Python code that comes with the model", default=False)
-    trust: bool = param("let the run's files decide what is executed, though they are not your own", default=False)
+    trust: bool = param("trust a run directory that you did not write, which may then execute code", default=False)
 
 
 class ExportSettings(Written):
     """The settings of `export`."""
 
     model_path: Text | None = param(
-        "the model that an adapter belongs to; null: where the adapter says that it is", default=None
+        "the base model of an adapter; null: the path in the adapter's config", default=None
     )
 
 

@@ -17,16 +17,20 @@ def _as_list(value: Any) -> Any:
 class PlotSettings(Checked):
     """The settings of `plot`."""
 
-    x: Literal["step", "epoch", "tokens", "samples", "time"] = param("what the curves run over", default="step")
+    x: Literal["step", "epoch", "tokens", "samples", "time"] = param("the x axis", default="step")
     y: Annotated[list[Text], Field(min_length=1), BeforeValidator(_as_list)] = param(
-        "the metrics to draw, one panel each: loss, lr, grad_norm, ... or any other that the runs have logged",
+        "metrics to plot, one panel each: loss, lr, grad_norm, ... or any other that the runs have logged",
         default=["loss"],
     )
     ema_span: int | None = param(
-        "also the exponential moving average over about so many rows of metrics", default=None, gt=0
+        "also plot the exponential moving average over about this many rows of metrics", default=None, gt=0
     )
-    labels: list[Text] | None = param("a name for each run; null: what differs, or its folder", default=None)
-    output_path: Text | None = param("the picture, PNG or SVG; null: loss_plot.png in the first DIR", default=None)
+    labels: list[Text] | None = param(
+        "a name for each run; null: the settings that differ, or its folder", default=None
+    )
+    output_path: Text | None = param(
+        "the image to write, PNG or SVG; null: loss_plot.png in the first DIR", default=None
+    )
 
 
 def run(call: Call) -> int:

@@ -9,9 +9,9 @@ from training_hub.params import Checked, Text, param
 class ReportSettings(Checked):
     """The settings of `report`."""
 
-    output_path: Text | None = param("the page; null: report.html in the first DIR", default=None)
-    watch: bool = param("serve the page on this machine and keep it up to date; --watch is the same", default=False)
-    port: int = param("where it is served, on 127.0.0.1; 0: any that is free", default=8765, ge=0, le=65535)
+    output_path: Text | None = param("the page to write; null: report.html in the first DIR", default=None)
+    watch: bool = param("serve the page on this machine and update it, like --watch", default=False)
+    port: int = param("port on 127.0.0.1 for --watch; 0: any free port", default=8765, ge=0, le=65535)
 
 
 def run(call: Call) -> int:
