@@ -79,9 +79,11 @@ def test_the_example_of_an_extension_brings_a_verb(extension: Path, tmp_path: Pa
     write_run(tmp_path / "run", rows=3)
     env = {"PYTHONPATH": f"{extension}:{Path(__file__).parents[2]}", "PATH": "", "HOME": str(tmp_path)}
     command = [sys.executable, "-m", "training_hub", "trend"]
-    done = subprocess.run(
-        [*command, "run", "last=1"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
-    )
+
+    def trend(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+
+    done = trend("run", "last=1")
     assert (done.returncode, done.stdout) == (0, "step 3  loss 1.0000  -2.0000 since the first\n"), done.stderr
     done = trend("nix")
     assert (done.returncode, done.stderr) == (2, "nix: no run is there; trend takes the folder of a run\n")

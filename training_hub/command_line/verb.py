@@ -17,8 +17,9 @@ SECTIONS = ("train", "before a run", "during and after a run", "models", "this m
 class Word:
     """A word that a verb takes, such as a folder.
 
-    what: completes "needs ..."; "" for what only programs type. several: any number of such words. completes: what the shell offers for it, "run" (run
-    folders), "path", "group:NAME" (the options of a config group), or the words themselves, separated by spaces.
+    what: completes "needs ..."; "" for what only programs type. several: any number of such words. completes: what the
+    shell offers for it, "run" (run folders), "path", "group:NAME" (the options of a config group), or the words
+    themselves, separated by spaces.
     """
 
     name: str

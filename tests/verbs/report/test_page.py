@@ -120,7 +120,7 @@ def test_every_metric_has_a_chart_with_its_values_on_held_out_rows(write_run: Wr
         run.append_metrics(step=step, **{"my/score": step / 10, "constructor": 1.0})
     run.append_metrics(step=10, **{"eval_my/score": 0.5})
     write_run("bare")
-    assert report(["run", "bare", "output_path=page.html"]) == 0
+    assert dispatch(["report", "run", "bare", "output_path=page.html"]) == 0
     page = open_page("page.html")
     page.wait_for_selector("[id='further-my/score'] .main-svg")
     drawn = page.evaluate("document.getElementById('further-my/score').data.map((each) => [each.name, each.y])")
