@@ -22,6 +22,7 @@ from training_hub.config.composition import Composition
 from training_hub.config.groups import GROUPS
 from training_hub.config.home import literal
 from training_hub.config.lookup import selected
+from training_hub.config.objects import Objects, objects_of
 from training_hub.config.overrides import override_texts
 from training_hub.config.preflight import gpu_switches, preflight, sound_checks
 from training_hub.config.room import shortages
@@ -53,7 +54,7 @@ class Plan:
 
     composition: Composition
     config: dict[str, Any]
-    launcher: type[Launcher]
+    launcher: Launcher
     spec: RunSpec
     start: resume.Start = resume.NEW
     warnings: tuple[str, ...] = ()
@@ -76,11 +77,11 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     elif "output_dir" not in composition.by_user:
         composition.cfg.output_dir = _run_to_go_on(composition) or _unused_name(composition)
     faults, config = check_and_resolve(composition)
-    launcher = composition.classes.launcher
     algorithm, backend_name = composition.choices["algorithm"], composition.choices["backend"]
     faulty = faulty_keys(composition, faults)
     faults += secret_faults(config, composition.by_user, composition.overrides)
-    backend, adapter = composition.classes.backend, composition.classes.adapter
+    chosen = _objects(composition, config, faults)
+    backend, adapter, launcher = chosen.backend, chosen.adapter, chosen.launcher
     faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
     faults += sound_checks(
         config,
@@ -89,7 +90,7 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
             (("backend.python",), lambda: adapter.check(config)),
             (("recipe", "launcher"), lambda: gpu_switches(config, backend.of_gpus, launcher)),
             (("callbacks.*", "backend.python", "data"), lambda: list(hooks.faults(config, backend))),
-            (("logger",), lambda: _logger_faults(composition, config)),
+            (("logger",), lambda: [text for each in chosen.loggers.values() for text in each.check()]),
         ),
     )
     scarce = (
@@ -102,13 +103,16 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     faults += scarce if config.get("strict") else []
     if faults:
         raise ConfigError(*(composition.as_typed(text) for text in faults))
-    spec, start = _spec(composition, config, launcher), resume.decide(composition, config)
+    spec, start = _spec(config, chosen), resume.decide(composition, config)
     return Plan(composition, config, launcher, spec, start, tuple(map(composition.as_typed, scarce)))
 
 
-def _logger_faults(composition: Composition, config: Mapping[str, Any]) -> list[str]:
-    classes = composition.classes.loggers
-    return [text for name, node in config["logger"].items() for text in classes[name].check(node)]
+def _objects(composition: Composition, config: Mapping[str, Any], faults: Sequence[str]) -> Objects:
+    """The objects that the choices name. ConfigError where one cannot be made, with the faults that are known."""
+    try:
+        return objects_of(config, composition.classes)
+    except ConfigError as error:
+        raise ConfigError(*map(composition.as_typed, faults or error.faults)) from None
 
 
 class Watch(Protocol):
@@ -217,8 +221,8 @@ def from_python(algorithm: str, backend: str, given: Mapping[str, Any]) -> Train
     return run(plan(composed(texts, typed_in="Python")), ["python", *texts])
 
 
-def _spec(composition: Composition, config: dict[str, Any], launcher: type[Launcher]) -> RunSpec:
-    backend: Any = composition.classes.backend
+def _spec(config: dict[str, Any], chosen: Objects) -> RunSpec:
+    backend, launcher = chosen.backend, chosen.launcher
     node = config["launcher"]
     run_dir = str(config["output_dir"])
     command = launcher.command(

@@ -158,13 +158,12 @@ def test_two_algorithms_have_backends_of_one_name(registry: type[AlgorithmRegist
     registry.register_backend("sft", "mine", Echo)
     registry.register_backend("osft", "mine", Other)
 
-    def backends() -> list[type]:
-        composed = [train.composed([f"algorithm={each}", "backend=mine"]) for each in ("sft", "osft")]
-        return [each.classes.backend for each in composed]
+    def classes() -> list[type[Backend]]:
+        return [train.composed([f"algorithm={each}", "backend=mine"]).classes.backend for each in ("sft", "osft")]
 
-    assert backends() == [Echo, Other]
+    assert classes() == [Echo, Other]
     registry.register_backend("osft", "mine", Echo)
-    assert backends() == [Echo, Echo]
+    assert classes() == [Echo, Echo]
 
 
 def test_a_replaced_backend_leaves_the_functions_of_other_algorithms(

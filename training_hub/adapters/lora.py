@@ -81,14 +81,12 @@ class LoRAAdapter(Adapter):
     Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": LoRANode, "adapter.quantization": QuantizationNode}
     owned: ClassVar[Mapping[str, str]] = OWNED
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """Settings that PEFT would ignore or fail on, and libraries that only some settings need."""
         node, python = config["adapter"], config["backend"]["python"]
         return [*_initialisation(node, python), *_quantization(node, python)]
 
-    @classmethod
-    def memory_floor(cls, config: Mapping[str, Any], size: Size) -> MemoryFloor:
+    def memory_floor(self, config: Mapping[str, Any], size: Size) -> MemoryFloor:
         """The weights in the least type that they may be held in; the adapter is left out."""
         bits = config["adapter"]["quantization"]
         if bits["load_in_4bit"] or bits["load_in_8bit"]:

@@ -32,8 +32,7 @@ class OSFAdapter(Adapter):
         "target_svd_config": "",
     }
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """Splits of which one side is empty; weights too coarse to keep two subspaces apart."""
         ratio, dtype = config["unfreeze_rank_ratio"], config["model"]["dtype"]
         faults = []
@@ -51,7 +50,6 @@ class OSFAdapter(Adapter):
             faults.append(fault("recipe.ddp_find_unused_parameters", True, rule, "drop it"))
         return faults
 
-    @classmethod
-    def memory_floor(cls, config: Mapping[str, Any], size: Size) -> MemoryFloor:
+    def memory_floor(self, config: Mapping[str, Any], size: Size) -> MemoryFloor:
         """The weights in float32; their parts, which are kept beside them, take more."""
         return MemoryFloor(4 * size.parameters)

@@ -33,6 +33,10 @@ class RecipeBackend(Backend):
     without_flash: ClassVar[str] = "sdpa instead"
     of_gpus: ClassVar[tuple[str, ...]] = ()
 
+    def __init__(self, **settings: Any) -> None:
+        """settings: those of the node `backend`; empty where Python code makes the backend without a config."""
+        self.settings = settings
+
     def context(self, algorithm: str) -> dict[str, Any]:
         """The algorithm's name: one library serves several."""
         return {"algorithm": algorithm}
@@ -44,13 +48,11 @@ class RecipeBackend(Backend):
 
         return train.from_python(str(given.pop("algorithm")), self.name, given)
 
-    @classmethod
-    def worker(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
+    def worker(self, config: Mapping[str, Any], run_dir: str) -> list[str]:
         """Arguments of the worker's interpreter; torchrun is the launcher's."""
         return [*running(config["backend"]["python"], "training_hub.worker")[1:], run_dir]
 
-    @classmethod
-    def script(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
+    def script(self, config: Mapping[str, Any], run_dir: str) -> list[str]:
         """The library's own training script, which the worker starts under torchrun, from `-m` on; [] for none."""
         return []
 
@@ -59,18 +61,15 @@ class RecipeBackend(Backend):
         """What the worker sets of a recipe's class, `owned` by default."""
         return cls.owned
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """What the library cannot do or is known to do wrongly with this config, one line each, in the front."""
         return []
 
-    @classmethod
-    def memory_floor(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> MemoryFloor:
+    def memory_floor(self, config: Mapping[str, Any], adapter: Adapter, size: Size) -> MemoryFloor:
         """What one process holds at least, whatever the rows are: all of it, as nothing is shared among processes."""
         return adapter.memory_floor(config, size)
 
-    @classmethod
-    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    def memory_proxy(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
         """The config of a run on TRL whose steps hold what this library's hold, with a node `memory_proxy`.
 
         None where no such run is known: then `estimate` refuses. The node has
@@ -84,17 +83,14 @@ class RecipeBackend(Backend):
         """
         return None
 
-    @classmethod
-    def refused_callback(cls, target: str) -> str | None:
+    def refused_callback(self, target: str) -> str | None:
         """Why a callback of that class is not called, None where it is."""
-        return f"backend={cls.name} calls no callbacks"
+        return f"backend={self.name} calls no callbacks"
 
-    @classmethod
-    def interpreter(cls, config: Mapping[str, Any]) -> str:
+    def interpreter(self, config: Mapping[str, Any]) -> str:
         """The Python that runs the worker."""
         return str(config["backend"]["python"] or sys.executable)
 
-    @classmethod
-    def search_path(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+    def search_path(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """The folders that this Python finds packages in: the library that counts is the one in there."""
         return look_at(config["backend"]["python"]).search_path

@@ -53,25 +53,21 @@ class InstructLabTrainingBackend(ScriptBackend):
         "mock_len": _DEAD,
     }
 
-    @classmethod
-    def option(cls, name: str, value: Any) -> list[str]:
+    def option(self, name: str, value: Any) -> list[str]:
         """One option as it is typed; some have dashes in their names."""
         return super().option(name.replace("_", "-") if name in _DASHED else name, value)
 
-    @classmethod
-    def shards(cls, config: Mapping[str, Any]) -> int:
+    def shards(self, config: Mapping[str, Any]) -> int:
         """Each machine holds all of it by default (HYBRID_SHARD); what else may be chosen shares no less."""
         whole = config["recipe"].get("fsdp_sharding_strategy", "HYBRID_SHARD") == "HYBRID_SHARD"
         node = config["launcher"]
         return int(node["nproc_per_node"] if whole else node["world_size"])
 
-    @classmethod
-    def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:
+    def schedulers(self, config: Mapping[str, Any]) -> list[str] | None:
         """The choices of the script's option."""
-        return signature.choices("instructlab.training.main_ds", "lr_scheduler", cls.search_path(config))
+        return signature.choices("instructlab.training.main_ds", "lr_scheduler", self.search_path(config))
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """What instructlab-training cannot do, and what it is known to do wrongly."""
         return [*super().check(config), *_padded(config), *_evaluation(config), *_dtype(config)]
 

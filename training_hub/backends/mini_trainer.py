@@ -37,31 +37,27 @@ class MiniTrainerBackend(ScriptBackend):
         "resume_from_full_state_checkpoint": f"{_RESUME}; give a checkpoint as model_path",
     }
 
-    @classmethod
-    def paths(cls, config: Mapping[str, Any], run: RunDir) -> dict[str, Any]:
+    def paths(self, config: Mapping[str, Any], run: RunDir) -> dict[str, Any]:
         """The options that say where the script reads and writes, and which matrices osft splits."""
         found = super().paths(config, run)
         if holds_out(config):
             found["validation_data_path"] = str(run.prepared / "eval.jsonl")
         if config["recipe"].get("osft") and config["recipe"]["osft_target_patterns"] is None:
-            found["osft_target_patterns"] = _patterns(config["model"]["path"], cls.search_path(config))
+            found["osft_target_patterns"] = _patterns(config["model"]["path"], self.search_path(config))
         return found
 
-    @classmethod
-    def option(cls, name: str, value: Any) -> list[str]:
+    def option(self, name: str, value: Any) -> list[str]:
         """One option as it is typed: `--some-option=value`, a list with commas."""
         text = ",".join(value) if isinstance(value, list) else value
         return super().option(name.replace("_", "-"), text)
 
-    @classmethod
-    def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:
+    def schedulers(self, config: Mapping[str, Any]) -> list[str] | None:
         """Those of transformers."""
-        return signature.members("transformers.trainer_utils.SchedulerType", cls.search_path(config))
+        return signature.members("transformers.trainer_utils.SchedulerType", self.search_path(config))
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """What mini-trainer cannot do, and what it is known to do wrongly."""
-        return [*super().check(config), *_sdpa(config), *_evaluation(config), *_osft(config, cls.search_path(config))]
+        return [*super().check(config), *_sdpa(config), *_evaluation(config), *_osft(config, self.search_path(config))]
 
 
 MiniTrainerOSFTBackend = MiniTrainerBackend  # the name that users know from where it runs osft alone

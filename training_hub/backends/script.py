@@ -24,21 +24,18 @@ class ScriptBackend(RecipeBackend):
     broken: ClassVar[Mapping[str, str]] = {}
     module: ClassVar[str] = ""
 
-    @classmethod
-    def script(cls, config: Mapping[str, Any], run_dir: str) -> list[str]:
+    def script(self, config: Mapping[str, Any], run_dir: str) -> list[str]:
         """The library's script with its complete list of options, from `-m` on."""
         recipe = dict(config["recipe"])
         module = str(recipe.pop("_target_"))
-        options = recipe | cls.paths(config, RunDir(run_dir))
-        return ["-m", module, *(text for name, value in options.items() for text in cls.option(name, value))]
+        options = recipe | self.paths(config, RunDir(run_dir))
+        return ["-m", module, *(text for name, value in options.items() for text in self.option(name, value))]
 
-    @classmethod
-    def paths(cls, config: Mapping[str, Any], run: RunDir) -> dict[str, Any]:
+    def paths(self, config: Mapping[str, Any], run: RunDir) -> dict[str, Any]:
         """The options that say where the script reads and writes."""
         return {"data_path": str(run.prepared / "train.jsonl"), "output_dir": str(run.library)}
 
-    @classmethod
-    def option(cls, name: str, value: Any) -> list[str]:
+    def option(self, name: str, value: Any) -> list[str]:
         """One option as it is typed; nothing for null, which leaves the script's own default."""
         if value is None or value is False:
             return []
@@ -46,35 +43,31 @@ class ScriptBackend(RecipeBackend):
             return [f"--{name}"]
         return [f"--{name}={json.dumps(value) if isinstance(value, dict) else value}"]
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """What the library cannot do, and what it is known to do wrongly."""
         recipe = config["recipe"]
-        if cls.module and recipe["_target_"] != cls.module:  # it would be executed, whatever it is
-            return [fault("recipe._target_", recipe["_target_"], f"no script of {cls.name}", "drop it")]
-        faults = [f"recipe.{name}={recipe[name]}: {text}" for name, text in cls.broken.items() if name in recipe]
-        return [*faults, *cls._scheduler(config), *cls._attention(config), *cls._model(config)]
+        if self.module and recipe["_target_"] != self.module:  # it would be executed, whatever it is
+            return [fault("recipe._target_", recipe["_target_"], f"no script of {self.name}", "drop it")]
+        faults = [f"recipe.{name}={recipe[name]}: {text}" for name, text in self.broken.items() if name in recipe]
+        return [*faults, *self._scheduler(config), *self._attention(config), *self._model(config)]
 
-    @classmethod
-    def refused_callback(cls, target: str) -> str | None:
+    def refused_callback(self, target: str) -> str | None:
         """They may look on: the script is another process, which nothing stops at a given step."""
         if target == "training_hub.callbacks.EarlyStopping":
-            return f"backend={cls.name} runs its library's own script, whose course no callback can change"
+            return f"backend={self.name} runs its library's own script, whose course no callback can change"
         return None
 
-    @classmethod
-    def shards(cls, config: Mapping[str, Any]) -> int:
+    def shards(self, config: Mapping[str, Any]) -> int:
         """Among how many processes weights, gradients and moments are shared out."""
         return int(config["launcher"]["world_size"])
 
-    @classmethod
-    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    def memory_proxy(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
         """Layers in bfloat16, each computed again for its gradients, one after the other; whole logits."""
         recipe, node = config["recipe"], config["launcher"]
         tokens = recipe.get("max_tokens_per_gpu") or recipe.get("max_batch_len")
-        step = {"packing": True, "max_tokens_per_gpu": tokens, "effective_batch_size": cls.rows_of_step(config)}
+        step = {"packing": True, "max_tokens_per_gpu": tokens, "effective_batch_size": self.rows_of_step(config)}
         proxy = {
-            "processes": node["world_size"], "sharded": cls.shards(config), "bits": 0,
+            "processes": node["world_size"], "sharded": self.shards(config), "bits": 0,
             "autocast": False, "chunked": False,
             "item_size": ITEM_SIZES.get(str(recipe.get("train_dtype", "float32")), 4),
             "trained_ratio": recipe["osft_unfreeze_rank_ratio"] if recipe.get("osft") else None,
@@ -89,51 +82,45 @@ class ScriptBackend(RecipeBackend):
             "memory_proxy": proxy,
         }
 
-    @classmethod
-    def rows_of_step(cls, config: Mapping[str, Any]) -> int:
+    def rows_of_step(self, config: Mapping[str, Any]) -> int:
         """Rows of a step, over all processes."""
         recipe = config["recipe"]
         return int(recipe.get("batch_size") or recipe["effective_batch_size"])
 
-    @classmethod
-    def memory_floor(cls, config: Mapping[str, Any], adapter: type[Adapter], size: Size) -> MemoryFloor:
+    def memory_floor(self, config: Mapping[str, Any], adapter: Adapter, size: Size) -> MemoryFloor:
         """A share of all weights with gradients and moments; where only parts of them are trained, of the weights."""
-        parameters = size.parameters // cls.shards(config)
+        parameters = size.parameters // self.shards(config)
         item_size = ITEM_SIZES.get(str(config["recipe"].get("train_dtype", "float32")), 4)
         if config["recipe"].get("osft"):
             return MemoryFloor(parameters * item_size)
         return MemoryFloor.of_all(parameters, item_size, "adamw_torch")
 
-    @classmethod
-    def schedulers(cls, config: Mapping[str, Any]) -> list[str] | None:
+    def schedulers(self, config: Mapping[str, Any]) -> list[str] | None:
         """The learning-rate schedulers of the installed library, None where its source is not found."""
         return None
 
-    @classmethod
-    def _scheduler(cls, config: Mapping[str, Any]) -> list[str]:
-        name, known = str(config["recipe"]["lr_scheduler"]), cls.schedulers(config)
+    def _scheduler(self, config: Mapping[str, Any]) -> list[str]:
+        name, known = str(config["recipe"]["lr_scheduler"]), self.schedulers(config)
         if known is None or name in known:
             return []
         way = suggestion(name, known) or f"choose from {enumerate_names(known)}"
-        return [fault("lr_scheduler", name, f"backend={cls.name} has no such scheduler", way)]
+        return [fault("lr_scheduler", name, f"backend={self.name} has no such scheduler", way)]
 
-    @classmethod
-    def _attention(cls, config: Mapping[str, Any]) -> list[str]:
+    def _attention(self, config: Mapping[str, Any]) -> list[str]:
         wanted = config["model"]["attn_implementation"]
         key, usable = "model.attn_implementation", ("auto", "flash_attention_2", "sdpa")
         if wanted not in usable:
             way = f"choose from {enumerate_names(usable)}"
-            return [fault(key, wanted, f"backend={cls.name} has no such choice", way)]
+            return [fault(key, wanted, f"backend={self.name} has no such choice", way)]
         if wanted == "flash_attention_2" and not has_flash_attention(config):
             return [fault(key, wanted, "flash-attn is not installed", f"pip install flash-attn, or {key}=auto")]
         return []
 
-    @classmethod
-    def _model(cls, config: Mapping[str, Any]) -> list[str]:
+    def _model(self, config: Mapping[str, Any]) -> list[str]:
         revision = config["model"]["revision"]
         way = "download that revision and give its folder as model_path"
         return (
-            [fault("model.revision", revision, f"backend={cls.name} loads the main one only", way)] if revision else []
+            [fault("model.revision", revision, f"backend={self.name} loads the main one only", way)] if revision else []
         )
 
 

@@ -48,22 +48,20 @@ class TRLBackend(RecipeBackend):
         """What the loop sets: it differs from class to class."""
         return {**(OWNED_BY_DPO if target == "trl.DPOConfig" else OWNED), **DERIVED}
 
-    @classmethod
-    def refused_callback(cls, target: str) -> str | None:
+    def refused_callback(self, target: str) -> str | None:
         """All hooks of all of them are called."""
         return None
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """Names that the libraries do not know, and settings without effect."""
         recipe, model = config["recipe"], config["model"]
         faults = []
-        if recipe["_target_"] not in cls.recipes:
-            return [fault("recipe._target_", recipe["_target_"], f"no class of {cls.name}", "drop it")]
+        if recipe["_target_"] not in self.recipes:
+            return [fault("recipe._target_", recipe["_target_"], f"no class of {self.name}", "drop it")]
         if (recipe["_target_"] == "trl.DPOConfig") != ("preference" in config["data"]["accepts"]):
             rule = f"does not train on {enumerate_names(config['data']['accepts'])} rows, which the algorithm reads"
             return [fault("recipe._target_", recipe["_target_"], rule, "drop it, or choose another algorithm")]
-        schedulers, optimizers = (cls._members(config, name) for name in _NAMED)
+        schedulers, optimizers = (self._members(config, name) for name in _NAMED)
         faults += _not_among("lr_scheduler", recipe.get("lr_scheduler_type"), schedulers)
         faults += _not_among("recipe.optim", recipe.get("optim"), optimizers)
         if "/" not in model["attn_implementation"]:  # with one: a kernel on the hub
@@ -71,11 +69,10 @@ class TRLBackend(RecipeBackend):
         faults += _flash_attention(model["attn_implementation"], config["backend"]["python"])
         if recipe["_target_"] == "trl.DPOConfig":
             faults += _preference(config)
-        faults += unusable(recipe, config["backend"]["python"], cls.search_path(config))
+        faults += unusable(recipe, config["backend"]["python"], self.search_path(config))
         return [*faults, *_without_effect(config)]
 
-    @classmethod
-    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    def memory_proxy(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
         """The run itself."""
         bits = config["adapter"].get("quantization") or {}
         found = 4 if bits.get("load_in_4bit") else 8 if bits.get("load_in_8bit") else 0
@@ -84,10 +81,9 @@ class TRLBackend(RecipeBackend):
         whole = {"processes": processes, "autocast": asked is not False, "chunked": True, "bits": found, "sharded": 0}
         return {**config, "memory_proxy": whole}
 
-    @classmethod
-    def _members(cls, config: Mapping[str, Any], enumeration: str) -> list[str]:
+    def _members(self, config: Mapping[str, Any], enumeration: str) -> list[str]:
         """The values of one of transformers' enumerations, [] where it is not installed."""
-        return signature.members(f"transformers.{enumeration}", cls.search_path(config)) or []
+        return signature.members(f"transformers.{enumeration}", self.search_path(config)) or []
 
 
 def _not_among(key: str, value: object, known: Sequence[str]) -> list[str]:

@@ -34,15 +34,13 @@ class UnslothBackend(TRLBackend):
         """The same for every class."""
         return cls.owned
 
-    @classmethod
-    def memory_proxy(cls, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    def memory_proxy(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
         """The same loop without unsloth's kernels, which need less."""
         checkpointing = bool(config["backend"]["load"]["use_gradient_checkpointing"])
         recipe = {**config["recipe"], "_target_": "trl.SFTConfig", "gradient_checkpointing": checkpointing}
         return super().memory_proxy({**config, "recipe": recipe})
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """As on TRL, and what unsloth decides for itself."""
         model, faults = config["model"], super().check(config)
         if model["attn_implementation"] != "auto":

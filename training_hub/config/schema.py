@@ -12,6 +12,7 @@ from pydantic import BaseModel, create_model
 
 from training_hub.config import hooks
 from training_hub.config.classes import Classes, owner_of
+from training_hub.config.constructor import node_of
 from training_hub.config.lookup import selected
 from training_hub.config.tested import tested_arguments
 from training_hub.data.params import DataNode
@@ -64,13 +65,14 @@ def schema_of(cfg: DictConfig, choices: Mapping[str, str], classes: Classes, pyt
     own, of_adapter = algorithm.Params, selected(cfg, "algorithm.adapter")
     nodes: dict[str, type[BaseModel]] = {
         "algorithm": algorithm.Node,
-        "backend": backend.Node,
+        "backend": node_of(backend),
         "model": ModelNode,
         "data": DataNode,
-        "launcher": launcher.Node,
+        "launcher": node_of(launcher),
         **adapter.Nodes,
+        "adapter": node_of(adapter, adapter.Nodes["adapter"]),
         "logger": _several(cfg, "logger"),
-        **{f"logger.{name}": each.Node for name, each in classes.loggers.items()},
+        **{f"logger.{name}": node_of(each) for name, each in classes.loggers.items()},
         "callbacks": _several(cfg, "callbacks"),
         **hooks.nodes(cfg),
     }

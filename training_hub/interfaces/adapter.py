@@ -50,13 +50,15 @@ class Adapter:
     Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": NoNode}
     owned: ClassVar[Mapping[str, str]] = {}
 
-    @classmethod
-    def check(cls, config: Mapping[str, Any]) -> list[str]:
+    def __init__(self, **settings: Any) -> None:
+        """settings: those of the node `adapter`."""
+        self.settings = settings
+
+    def check(self, config: Mapping[str, Any]) -> list[str]:
         """What does not go together, one line each, in the front."""
         return []
 
-    @classmethod
-    def memory_floor(cls, config: Mapping[str, Any], size: Size) -> MemoryFloor:
+    def memory_floor(self, config: Mapping[str, Any], size: Size) -> MemoryFloor:
         """What one process holds at least: here all weights with their gradients and moments; auto is float32."""
         item_size = ITEM_SIZES.get(config["model"]["dtype"], 4)
         return MemoryFloor.of_all(size.parameters, item_size, config["recipe"].get("optim"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from training_hub.params import LoggerNode
@@ -16,7 +16,10 @@ class Logger:
 
     Node: ClassVar[type[LoggerNode]] = LoggerNode
 
-    @classmethod
-    def check(cls, node: Mapping[str, Any]) -> Iterator[str]:
+    def __init__(self, **settings: Any) -> None:
+        """settings: those of its node."""
+        self.settings = settings
+
+    def check(self) -> Iterator[str]:
         """What is wrong with settings that are sound one by one, one line each."""
         yield from ()

@@ -25,6 +25,10 @@ class Launcher(ABC):
     dropped_env: ClassVar[tuple[str, ...]] = ()
     waits: ClassVar[bool] = True
 
+    def __init__(self, **settings: Any) -> None:
+        """settings: those of the node `launcher`."""
+        self.settings = settings
+
     @classmethod
     @abstractmethod
     def check(cls, node: Mapping[str, Any]) -> list[str]:

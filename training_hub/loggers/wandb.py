@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import netrc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from training_hub.errors import fault
@@ -37,10 +37,9 @@ class WandbLogger(Logger):
 
     Node: ClassVar[type[LoggerNode]] = WandbNode
 
-    @classmethod
-    def check(cls, node: Mapping[str, Any]) -> Iterator[str]:
+    def check(self) -> Iterator[str]:
         """Without a key the client would ask for one at a terminal that a worker does not have."""
-        if node["mode"] == "online" and not any(map(os.environ.get, _KEYS)) and not _logged_in():
+        if self.settings["mode"] == "online" and not any(map(os.environ.get, _KEYS)) and not _logged_in():
             way = "set WANDB_API_KEY, run `wandb login`, or add logger.wandb.mode=offline"
             yield fault("logger", "wandb", "no key for it", way)
 

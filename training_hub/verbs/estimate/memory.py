@@ -8,6 +8,7 @@ from typing import Any
 
 from training_hub.ask import answer
 from training_hub.config.composition import Composition
+from training_hub.config.objects import made
 from training_hub.config.room import memory_of
 from training_hub.errors import ConfigError, fault
 from training_hub.machine import hardware
@@ -66,7 +67,7 @@ def place_of(config: Mapping[str, Any], gpu_memory_gib: float | None) -> Place:
 def proxy_of(composition: Composition, config: dict[str, Any], place: Place) -> dict[str, Any]:
     """What the worker is asked to go through."""
     backend = composition.choices["backend"]
-    found: dict[str, Any] | None = composition.classes.backend.memory_proxy(config)
+    found: dict[str, Any] | None = made(composition.classes.backend, config["backend"], "backend").memory_proxy(config)
     if found is None:
         way = "watch the first steps of a run"
         raise ConfigError(fault("backend", backend, "its memory is not known without loading the model", way))
