@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from training_hub import catalogue, checkpoints, provenance, resume, weights_check
 from training_hub.catalogue import composed as composed
@@ -29,6 +29,7 @@ from training_hub.config.room import shortages
 from training_hub.config.secrets import secret_faults
 from training_hub.errors import EXIT_CTRL_C, EXIT_INTERRUPTED, ConfigError, RunFailed, RunInterrupted, fault
 from training_hub.installed import trust
+from training_hub.interfaces.launcher import Launcher
 from training_hub.machine import hardware
 from training_hub.machine.processes import how_it_ended
 from training_hub.params import resume_mode
@@ -39,9 +40,6 @@ from training_hub.run import RunDir, RunSpec, TrainResult
 from training_hub.terminal import say
 
 _FULL_GB = 0.001
-
-if TYPE_CHECKING:
-    from training_hub.launchers.base import Launcher
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,10 @@ def test_a_node_with_a_fault_inside_is_sound_and_not_whole() -> None:
         ("adapter._target_=training_hub.adapters.lora.LoRAAdapter", "adapter.merge: "),
         ("adapter._target_=training_hub.adapters.osf.OSFAdapter", "adapter.peft: "),
         ("logger.jsonl._target_=training_hub.loggers.wandb.WandbLogger", "logger.jsonl.project: "),
-        ("launcher._target_=training_hub.launchers.base.Launcher", "_target_=training_hub.launchers.base.Launcher: is"),
+        (
+            "launcher._target_=training_hub.interfaces.launcher.Launcher",
+            "_target_=training_hub.interfaces.launcher.Launcher: is",
+        ),
         ("backend._target_=${oc.env:NOPE}", "backend._target_: KeyError raised while resolving"),
         ("recipe._target_=${.x}", "recipe._target_: refers to x, which does not exist; correct the name"),
         ("resume=${oc.env:NOPE}", "resume: KeyError raised while resolving"),

@@ -61,7 +61,7 @@ def doors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: None) -> Pat
 def test_a_class_of_the_project_is_found_whatever_is_allowed() -> None:
     assert find_class("training_hub.launchers.local.LocalLauncher", LAUNCHER) is LocalLauncher
     with pytest.raises(ConfigError, match="is abstract"):
-        find_class("training_hub.launchers.base.Launcher", LAUNCHER)
+        find_class("training_hub.interfaces.launcher.Launcher", LAUNCHER)
 
 
 @pytest.mark.usefixtures("allowed")

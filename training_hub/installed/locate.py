@@ -16,7 +16,7 @@ from training_hub.installed import trust
 
 ALGORITHM = "training_hub.interfaces.algorithm.Algorithm"
 BACKEND = "training_hub.interfaces.backend.Backend"
-LAUNCHER = "training_hub.launchers.base.Launcher"
+LAUNCHER = "training_hub.interfaces.launcher.Launcher"
 ADAPTER = "training_hub.interfaces.adapter.Adapter"
 LOGGER = "training_hub.interfaces.logger.Logger"
 CLIENT = "training_hub.workers.loggers.base.Client"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from training_hub.interfaces.launcher import Launcher
 from training_hub.jobs import Scheduler
-from training_hub.launchers.base import Launcher
 from training_hub.launchers.follow import follow
 from training_hub.run import RunDir, RunSpec
 from training_hub.terminal import say

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from training_hub.errors import EXIT_CTRL_C
+from training_hub.interfaces.launcher import Launcher
 from training_hub.launchers import torchrun
-from training_hub.launchers.base import Launcher
 from training_hub.launchers.process import started
 from training_hub.machine import hardware
 from training_hub.machine.signals import PassedOn, terminate_like_ctrl_c
