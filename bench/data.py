@@ -110,7 +110,14 @@ def ours(folder: Path, cores: int, tokenizer: str = "marked") -> dict[str, float
     from training_hub.data.prepare import Prepared, prepare
 
     data = {"path": str(folder / "rows.jsonl"), "eval_path": None, "eval_fraction": 0.0, "format": "auto"}
-    data |= {"accepts": ["messages"], "train_on": "assistant", "max_seq_len": MAX_SEQ_LEN, "too_long": "truncate"}
+    formats = {"messages": {"_target_": "training_hub.data.formats.messages.Messages"}}
+    data |= {
+        "accepts": ["messages"],
+        "formats": formats,
+        "train_on": "assistant",
+        "max_seq_len": MAX_SEQ_LEN,
+        "too_long": "truncate",
+    }
     data |= {"chat_template": None, "messages_column": "messages", "document_column": "document", "block_size": None}
     data |= {"chat_template_kwargs": {}, "plain_text": False, "end_of_turn": "auto", "unrenderable": "error"}
     data |= {"seed": 0, "num_proc": cores, "cache_dir": None}

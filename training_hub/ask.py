@@ -10,6 +10,7 @@ from typing import Any
 
 from training_hub import telemetry, unexpected, user
 from training_hub.errors import ConfigError, RunFailed
+from training_hub.installed import trust
 from training_hub.installed.interpreter import running
 
 
@@ -18,7 +19,8 @@ def ask(module: str, request: Mapping[str, Any], python: str | None) -> int:
 
     Ctrl-C reaches the process too: it cleans up before this one ends.
     """
-    with subprocess.Popen(running(python, module), stdin=subprocess.PIPE, text=True, env=_environment()) as asked:
+    env = _environment(request)
+    with subprocess.Popen(running(python, module), stdin=subprocess.PIPE, text=True, env=env) as asked:
         try:
             asked.communicate(json.dumps(request))
         except KeyboardInterrupt:
@@ -31,7 +33,7 @@ def answer(module: str, request: Sequence[Any] | Mapping[str, Any], python: str 
     """What one of this package's modules prints as JSON. ConfigError or RunFailed with what it says where it fails."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        running(python, module), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=_environment()
+        running(python, module), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=_environment(request)
     ) as asked:
         try:
             printed, said = asked.communicate(json.dumps(request))
@@ -47,8 +49,10 @@ def answer(module: str, request: Sequence[Any] | Mapping[str, Any], python: str 
     return json.loads(printed)
 
 
-def _environment() -> dict[str, str]:
+def _environment(request: Sequence[Any] | Mapping[str, Any]) -> dict[str, str]:
+    """This process's, and the packages whose code the configs of a request may name."""
     environment = dict(os.environ)
     telemetry.switch_off(environment)
     user.complete(environment)
-    return environment
+    configs = [request] if isinstance(request, Mapping) else [each for each in request if isinstance(each, Mapping)]
+    return environment | trust.for_workers(name for each in configs for name in trust.imported(each))

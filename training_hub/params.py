@@ -205,7 +205,9 @@ class ChoiceNode(Checked):
 
     target: Text = Field(alias="_target_", description="the class")
     adapter: Literal["optional", "required"] | None = param("whether it trains an adapter; null: never", default=None)
-    accepts: list[Text] = param("data formats that the algorithm can train on")
+    accepts: list[Text] = param(
+        "what the algorithm can train on: labelled, pairs, prompts, or the names of data formats"
+    )
 
 
 class BackendNode(Checked):

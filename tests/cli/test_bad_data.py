@@ -69,8 +69,8 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "pairs for sft": (
         PAIR,
         [],
-        "data_path=rows.jsonl: the rows have the format preference, this algorithm reads messages, prompt_completion, "
-        "alpaca, document, tokens",
+        "data_path=rows.jsonl: the rows have the format preference, this algorithm reads alpaca, document, messages, "
+        "prompt_completion, tokens",
     ),
     "chats for dpo": (
         CHAT, DPO, "data_path=rows.jsonl: the rows have the format messages, this algorithm reads preference",
@@ -99,7 +99,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str], str]] = {
         "data.messages_column=talk: the rows have the format document; drop it",
     ),
     "blocks of conversations": (
-        CHAT, ["block_size=64"], "data.block_size=64: only documents are cut into blocks, not messages rows",
+        CHAT, ["block_size=64"], "data.block_size=64: rows of the format messages are not cut into blocks; drop it",
     ),
     "no chat template": (
         CHAT,

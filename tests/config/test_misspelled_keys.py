@@ -56,7 +56,7 @@ def misspell(name: str, dice: random.Random) -> str:
 def choosing(file: Path) -> list[str]:
     """Overrides that make a config read this file."""
     group, _, option = file.relative_to(groups.CONF).with_suffix("").as_posix().partition("/")
-    if not option:
+    if not option or group in groups.WHOLE:
         return []
     if group == "recipe":
         algorithm, backend = option.split("/")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.formats import formats
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 SPECIAL = (Path(__file__).parent / "special_tokens.txt").read_text().split()
@@ -61,12 +63,14 @@ def node(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         path = tmp_path / "rows.jsonl"
         if rows is not None:
             path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+        columns = {name: value for name, value in changes.items() if name in ("messages_column", "document_column")}
         return {
             "path": str(path),
             "eval_path": None,
             "eval_fraction": 0.0,
             "format": "auto",
-            "accepts": ["messages", "prompt_completion", "alpaca", "document", "tokens"],
+            "formats": formats(**columns),
+            "accepts": ["labelled"],
             "train_on": "assistant",
             "max_seq_len": 512,
             "too_long": "truncate",

@@ -34,7 +34,7 @@ def text(tokenizer: Any, node: Callable[..., dict[str, Any]], tmp_path: Path) ->
         encoder = make_encoder(tokenizer, node(chat_template=str(tmp_path / "t.jinja")))
         call = {"type": "function", "function": {"name": "weather", "arguments": arguments}}
         said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]
-        [found] = encoder.texts({"messages": said}, "messages")
+        found = encoder.conversation(said, {})
         return "".join(found.text[start:end] for start, end in found.spans)
 
     return render

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from training_hub.data.encode import Encoder
+from training_hub.data.formats.messages import Messages
+from training_hub.data.labels import IGNORED
 from training_hub.data.prepare import make_encoder
-from training_hub.data.rows import IGNORED
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENDS = {  # end of a turn within a conversation, and at its end
@@ -56,7 +57,7 @@ def encoder(tokenizer: Any, node: Make, template: str, **changes: Any) -> Encode
 
 def trained(encoder: Encoder, row: dict[str, Any]) -> list[str]:
     """The trained parts of a row, decoded."""
-    flat, refused = encoder.encode([(1, row)], "messages")
+    flat, _, refused = encoder.encode([(1, row)], Messages())
     assert refused == []
     pieces: list[list[int]] = [[]]
     for label in flat.labels.tolist():
@@ -115,7 +116,7 @@ def test_the_token_ids_are_those_of_the_template_rendered_as_a_whole(
 ) -> None:
     made = encoder(any_tokenizer, node, template)
     messages = chat("Weather?\n\n", "\n\nIt rains.", " What?", "Rain. 日本 🙂 é")
-    flat, _ = made.encode([(1, {"messages": messages})], "messages")
+    flat, _, _ = made.encode([(1, {"messages": messages})], Messages())
     source = (TEMPLATES / f"{template}.jinja").read_text()
     whole = any_tokenizer.apply_chat_template(messages, chat_template=source, tokenize=True, return_dict=True)
     assert flat.input_ids.tolist() == whole["input_ids"]
@@ -170,15 +171,15 @@ def test_roles_can_be_chosen(tokenizer: Any, node: Make) -> None:
 
 def test_all_trains_every_token(tokenizer: Any, node: Make) -> None:
     made = encoder(tokenizer, node, "smollm", train_on="all")
-    flat, _ = made.encode([(1, {"messages": chat("Weather?", "Rain.")})], "messages")
+    flat, _, _ = made.encode([(1, {"messages": chat("Weather?", "Rain.")})], Messages())
     assert (flat.labels == flat.input_ids).all()
 
 
 def test_tools_reach_the_template(tokenizer: Any, node: Make) -> None:
     made = encoder(tokenizer, node, "qwen2_5")
     row = {"messages": chat("Weather?", "Rain."), "tools": TOOLS}
-    assert '"name": "weather"' in made.texts(row, "messages")[0].text
-    assert '"name": "weather"' in made.texts(row | {"tools": str(TOOLS).replace("'", '"')}, "messages")[0].text
+    assert '"name": "weather"' in made.conversation(row["messages"], row).text
+    assert '"name": "weather"' in made.conversation(row["messages"], row | {"tools": str(TOOLS).replace("'", '"')}).text
 
 
 def test_content_may_be_a_list_of_texts(tokenizer: Any, node: Make, tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_content_may_be_a_list_of_texts(tokenizer: Any, node: Make, tmp_path: Pa
 def test_a_row_that_the_template_cannot_render_is_named(
     tokenizer: Any, node: Make, template: str, messages: list[dict[str, Any]], reason: str
 ) -> None:
-    flat, refused = encoder(tokenizer, node, template).encode([(7, {"messages": messages})], "messages")
+    flat, _, refused = encoder(tokenizer, node, template).encode([(7, {"messages": messages})], Messages())
     assert len(flat.lengths) == 0
     assert [number for number, _ in refused] == [7]
     assert reason in refused[0][1]
@@ -221,7 +222,7 @@ def test_a_template_that_leaves_out_tool_calls_is_refused(tokenizer: Any, node: 
     (tmp_path / "t.jinja").write_text(source)
     made = make_encoder(tokenizer, node(chat_template=str(tmp_path / "t.jinja")))
     asks = {"role": "assistant", "content": None, "tool_calls": [CALL]}
-    _, refused = made.encode([(1, {"messages": [*chat("a"), asks]})], "messages")
+    _, _, refused = made.encode([(1, {"messages": [*chat("a"), asks]})], Messages())
     assert "leaves out" in refused[0][1]
     assert "weather" in refused[0][1]
 
@@ -230,7 +231,7 @@ def test_a_template_that_changes_the_words_is_refused(tokenizer: Any, node: Make
     source = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | upper }}<|im_end|>{% endfor %}"
     (tmp_path / "t.jinja").write_text(source)
     made = make_encoder(tokenizer, node(chat_template=str(tmp_path / "t.jinja")))
-    _, refused = made.encode([(1, {"messages": chat("a", "b")})], "messages")
+    _, _, refused = made.encode([(1, {"messages": chat("a", "b")})], Messages())
     assert "changes what the assistant says: 'b'" in refused[0][1]
 
 

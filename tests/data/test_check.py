@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from training_hub.data.check import check, recognise
+from tests.formats import formats
+from training_hub.data.check import check
+from training_hub.data.recognise import Formats
 
 GOOD = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
 PAIR = {"prompt": "p", "chosen": "a", "rejected": "b"}
@@ -103,11 +105,13 @@ def test_all_faults_are_reported_together(node: Make) -> None:
 def test_columns_of_no_known_format_are_named(node: Make) -> None:
     fault = only(check(node([{"text": "x", "label": 1}])))
     assert "line 1: the columns text, label are those of no known format (1 of 1 lines)" in fault
-    assert "the known formats are messages, prompt_completion" in fault
+    assert "the known formats are alpaca, document, messages" in fault
 
 
 def test_a_format_that_the_algorithm_does_not_read_is_named(node: Make) -> None:
-    assert "the rows have the format preference, this algorithm reads messages" in only(check(node([PAIR])))
+    assert "the rows have the format preference, this algorithm reads alpaca, document, messages" in only(
+        check(node([PAIR]))
+    )
     assert "the rows have the format messages, this algorithm reads preference" in only(
         check(node([GOOD], accepts=["preference"]))
     )
@@ -243,7 +247,8 @@ def test_a_setting_that_the_format_has_no_use_for_is_named(node: Make, setting: 
     ],
 )
 def test_formats_are_recognised_by_their_columns(row: dict[str, Any], form: str | None) -> None:
-    assert recognise(row) == form
+    found = Formats({"format": "auto", "formats": formats(), "accepts": []}).recognise(row)
+    assert [each.name for each in found] == ([] if form is None else [form])
 
 
 def test_other_kinds_of_files_are_read_too(node: Make, tmp_path: Path) -> None:

@@ -13,17 +13,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.formats import formats
 from training_hub.cli import main
 from training_hub.data.chat import ChatTemplate, TemplateRefuses
 from training_hub.data.check import check
-from training_hub.data.formats import SHAPES, row_fault
 from training_hub.data.limited import TooLong, limited
 from training_hub.data.read import Malformed, parse
+from training_hub.data.recognise import Formats
 from training_hub.data.saved import torn
 
 DATA: dict[str, Any] = {
     "format": "auto",
-    "accepts": ["messages", "prompt_completion", "alpaca", "document", "tokens", "preference"],
+    "formats": formats(),
+    "accepts": ["labelled", "pairs"],
     "train_on": "assistant",
     "messages_column": "messages",
     "document_column": "document",
@@ -56,7 +58,7 @@ SAID = {"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}
     ],
 )
 def test_what_would_break_the_worker_is_a_fault_of_the_row(row: dict[str, Any], form: str, problem: str) -> None:
-    assert row_fault(json.loads(json.dumps(row)), form, DATA) == problem
+    assert Formats(DATA).every[form].fault(json.loads(json.dumps(row)), DATA) == problem
 
 
 @pytest.mark.parametrize("line", [b'{"prompt": "\\ud800"}', b'{"\\uDFFF": 1}', b'{"a": ["x\\udc00"]}'])
@@ -72,18 +74,19 @@ _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 _JSON = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
 )
-_NAMES = sorted({column for columns in SHAPES.values() for column in columns} | {"tools", "unmask", "input"})
+_EVERY = Formats(DATA).every
+_NAMES = sorted({column for form in _EVERY.values() for column in form.columns} | {"tools", "unmask", "input"})
 _MESSAGE = st.dictionaries(st.sampled_from(["role", "content", "tool_calls", "thinking"]), _JSON | st.just("user"))
 _CELL = _JSON | st.lists(_MESSAGE, max_size=3) | st.lists(_JSON.map(json.dumps), max_size=2).map(json.dumps)
 
 
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
-@given(row=st.dictionaries(st.sampled_from(_NAMES), _CELL, max_size=5), form=st.sampled_from(sorted(SHAPES)))
+@given(row=st.dictionaries(st.sampled_from(_NAMES), _CELL, max_size=5), form=st.sampled_from(sorted(_EVERY)))
 @example(row={"input_ids": [10**30], "labels": [10**30]}, form="tokens")
 @example(row={"messages": [{"role": ["user"], "content": "x"}]}, form="messages")
 def test_any_json_as_a_row_is_fine_or_one_line(row: dict[str, Any], form: str) -> None:
     parsed = parse(json.dumps(row).encode())
-    problem = parsed if isinstance(parsed, Malformed) else row_fault(parsed, form, DATA)
+    problem = parsed if isinstance(parsed, Malformed) else _EVERY[form].fault(parsed, DATA)
     assert problem is None or (problem and "\n" not in problem)
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from training_hub.data.labels import IGNORED
 from training_hub.data.prepare import Prepared, prepare
-from training_hub.data.rows import IGNORED, PreferenceRows, TokenRows
+from training_hub.data.rows import PreferenceRows, TokenRows
 from training_hub.errors import ConfigError
 
 TEMPLATE = str(Path(__file__).parent / "templates" / "smollm.jinja")

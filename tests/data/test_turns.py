@@ -9,6 +9,7 @@ import pytest
 
 from tests.data.test_chat import CALL, TEMPLATES, TOOLS, Make, chat, trained
 from training_hub.data.encode import Encoder
+from training_hub.data.formats.messages import Messages
 from training_hub.data.prepare import make_encoder, prepare
 from training_hub.data.rows import PreferenceRows
 from training_hub.errors import ConfigError
@@ -65,13 +66,13 @@ def result(words: str = "rain") -> dict[str, Any]:
 
 
 def refusal(encoder: Encoder, messages: list[dict[str, Any]], **row: Any) -> str:
-    flat, refused = encoder.encode([(1, {"messages": messages, **row})], "messages")
+    flat, _, refused = encoder.encode([(1, {"messages": messages, **row})], Messages())
     assert len(flat.lengths) == 0
     return refused[0][1]
 
 
 def notes(encoder: Encoder, messages: list[dict[str, Any]], **row: Any) -> list[str]:
-    encoder.encode([(1, {"messages": messages, **row})], "messages")
+    encoder.encode([(1, {"messages": messages, **row})], Messages())
     return list(encoder.notes)
 
 
@@ -259,13 +260,13 @@ def test_an_end_that_does_not_end_generation_is_told(made: Any) -> None:
 
 
 def test_all_tokens_end_as_the_assistants_alone(made: Any) -> None:
-    flat, _ = made(NO_END, train_on="all").encode([(1, {"messages": chat("a", "b")})], "messages")
+    flat, _, _ = made(NO_END, train_on="all").encode([(1, {"messages": chat("a", "b")})], Messages())
     assert (flat.labels == flat.input_ids).all()
     assert made(NO_END).tokenizer.decode(flat.input_ids.tolist(), skip_special_tokens=False).endswith("b</s>")
 
 
 def test_a_conversation_that_the_user_ends_gets_no_end(made: Any) -> None:
-    text = made(NO_END).texts({"messages": chat("a", "b", "c")}, "messages")[0].text
+    text = made(NO_END).conversation(chat("a", "b", "c"), {}).text
     assert text.endswith("### user:\nc\n\n")
 
 

@@ -54,6 +54,7 @@ def test_an_extension_is_found_with_its_version_its_package_and_its_files(instal
     assert (found.name, found.package) == ("training-hub-anchor 0.1.0", "training_hub_anchor")
     assert [str(path) for path in found.options()] == [
         "algorithm/anchored_sft.yaml",
+        "format/rationale.yaml",
         "launcher/background.yaml",
         "recipe/anchored_sft/trl.yaml",
     ]

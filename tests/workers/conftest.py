@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.formats import formats
+
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>"
     "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] }}</s>{% endgeneration %}"
@@ -104,7 +106,8 @@ def make_run(tiny: Path, tmp_path: Path) -> Callable[..., Any]:
                 "eval_path": write(f"{name}.eval.jsonl", range(100, 105)),
                 "eval_fraction": 0.0,
                 "format": "auto",
-                "accepts": ["messages", "prompt_completion", "alpaca", "document", "tokens"],
+                "accepts": ["labelled"],
+                "formats": formats(),
                 "train_on": "assistant",
                 "max_seq_len": 256,
                 "too_long": "truncate",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from training_hub.backends.base import RecipeBackend
 from training_hub.backends.unusable import unusable
+from training_hub.data.recognise import Formats
 from training_hub.errors import enumerate_names, fault, suggestion
 from training_hub.installed import signature
 from training_hub.installed.interpreter import missing_requirements
@@ -58,8 +59,9 @@ class TRLBackend(RecipeBackend):
         faults = []
         if recipe["_target_"] not in self.recipes:
             return [fault("recipe._target_", recipe["_target_"], f"no class of {self.name}", "drop it")]
-        if (recipe["_target_"] == "trl.DPOConfig") != ("preference" in config["data"]["accepts"]):
-            rule = f"does not train on {enumerate_names(config['data']['accepts'])} rows, which the algorithm reads"
+        formats = Formats(config["data"])
+        if (recipe["_target_"] == "trl.DPOConfig") != ("pairs" in formats.kinds):
+            rule = f"does not train on {enumerate_names(formats.accepted)} rows, which the algorithm reads"
             return [fault("recipe._target_", recipe["_target_"], rule, "drop it, or choose another algorithm")]
         schedulers, optimizers = (self._members(config, name) for name in _NAMED)
         faults += _not_among("lr_scheduler", recipe.get("lr_scheduler_type"), schedulers)

@@ -14,7 +14,7 @@ from training_hub.command_line.entries import NAMES, WIDTH, entry
 from training_hub.command_line.kinds import type_text
 from training_hub.config.choices import options_of
 from training_hub.config.composition import Composition
-from training_hub.config.groups import GROUPS, conf_loader
+from training_hub.config.groups import GROUPS, NAMED_BY, conf_loader
 from training_hub.params import Params, sections, unit
 
 
@@ -56,7 +56,7 @@ def _choices() -> list[str]:
     """The options of each group."""
     with conf_loader() as loader:  # one for all: it takes milliseconds to make
         found = {group: options_of(loader, group) for group in sorted(GROUPS - {"recipe"})}
-    return [line for group, names in found.items() for line in entry(group, ", ".join(names), 15)]
+    return [line for group, names in found.items() for line in entry(NAMED_BY.get(group, group), ", ".join(names), 15)]
 
 
 def _shared(composition: Composition) -> list[str]:

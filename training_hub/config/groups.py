@@ -29,7 +29,9 @@ from training_hub.installed.extensions import Extension, extensions
 
 ROOT = "train"
 SEVERAL = ("callbacks", "logger")  # of these groups any number of options may be chosen
-GROUPS = {"adapter", "algorithm", "backend", "data", "experiment", "launcher", "model", "recipe", *SEVERAL}
+WHOLE = {"format": "data.formats"}  # of these groups every option is there, at this place in the config
+NAMED_BY = {"format": "data.format"}  # the setting that names one of them
+GROUPS = {"adapter", "algorithm", "backend", "data", "experiment", "format", "launcher", "model", "recipe", *SEVERAL}
 TOP_GROUPS = GROUPS | {"hydra"}
 
 # Hydra 1.3 warns where version_base is left out, Hydra 1.4 where it is given.

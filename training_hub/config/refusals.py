@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from training_hub.config import choices, groups
 from training_hub.config.choices import options
-from training_hub.config.groups import GROUPS, ROOT, SEVERAL
+from training_hub.config.groups import GROUPS, NAMED_BY, ROOT, SEVERAL
 from training_hub.config.hydra_words import OF_RECIPE, in_our_words
 from training_hub.config.hydras import is_of_hydra, never_used, settings_of
 from training_hub.config.sources import Source, place
@@ -56,6 +56,8 @@ def _choice_faults(override: Override, config_dirs: Sequence[str]) -> Iterator[s
         return
     if group.split("/")[0] == "recipe" and package is None and ("/" in group or not isinstance(value, dict)):
         yield fault(group, value, OF_RECIPE)
+    elif group in NAMED_BY:
+        yield fault(group, value, "not a choice: every format is there", f"use {NAMED_BY[group]}={value}")
     elif package is not None and not (group in SEVERAL and package.startswith(f"{group}.")):
         yield fault(f"{group}{where}", value, "an option has its place", f"drop the {where}")
     elif group in GROUPS and typed.startswith("+") and package is None and not isinstance(value, dict):

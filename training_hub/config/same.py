@@ -34,7 +34,8 @@ def differences(
         key: values
         for node in sorted(nodes - _AROUND)
         for key, values in _leaves(node, before.get(node), now.get(node))
-        if not _is_free(key, schema) and not references(_as_written(composition.cfg, key)) & elsewhere
+        if not (_is_free(key, schema) or _is_news(key, now, before))
+        if not references(_as_written(composition.cfg, key)) & elsewhere
     }
     return {key: values for key, values in changed.items() if key not in free} | settings
 
@@ -51,6 +52,13 @@ def _leaves(path: str, before: Any, now: Any) -> Iterator[tuple[str, tuple[Any, 
 def _is_free(key: str, schema: Schema) -> bool:
     path, _, name = key.rpartition(".")
     return path in schema.nodes and name in may_change(schema.nodes[path])
+
+
+def _is_news(key: str, *configs: Mapping[str, Any]) -> bool:
+    """Whether a key is of a format that is not in both configs: an installed package brought or took it."""
+    name = key.removeprefix("data.formats.").partition(".")[0]
+    there = [name in (config.get("data", {}).get("formats") or {}) for config in configs]
+    return key.startswith("data.formats") and not all(there)
 
 
 def _as_written(cfg: DictConfig, key: str) -> Any:

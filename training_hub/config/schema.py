@@ -10,12 +10,11 @@ from typing import Any
 from omegaconf import DictConfig
 from pydantic import BaseModel, create_model
 
-from training_hub.config import hooks
+from training_hub.config import formats, hooks
 from training_hub.config.classes import Classes, owner_of
 from training_hub.config.constructor import node_of
 from training_hub.config.lookup import selected
 from training_hub.config.tested import tested_arguments
-from training_hub.data.params import DataNode
 from training_hub.errors import ConfigError, fault
 from training_hub.installed.interpreter import look_at
 from training_hub.installed.signature import arguments
@@ -67,7 +66,7 @@ def schema_of(cfg: DictConfig, choices: Mapping[str, str], classes: Classes, pyt
         "algorithm": algorithm.Node,
         "backend": node_of(backend),
         "model": ModelNode,
-        "data": DataNode,
+        **formats.nodes(cfg),
         "launcher": node_of(launcher),
         **adapter.Nodes,
         "adapter": node_of(adapter, adapter.Nodes["adapter"]),

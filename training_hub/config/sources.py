@@ -18,7 +18,7 @@ from hydra.core.default_element import GroupDefault, ResultDefault
 from omegaconf import Container, DictConfig, OmegaConf
 
 from training_hub.config import hydras
-from training_hub.config.groups import ROOT
+from training_hub.config.groups import ROOT, WHOLE
 from training_hub.errors import ConfigError
 from training_hub.installed import trust
 from training_hub.installed.extensions import extensions
@@ -114,6 +114,7 @@ def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
     merge = loader._compose_config_from_defaults_list  # type: ignore[attr-defined]
 
     def record_and_merge(defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        defaults = _with_whole_groups(defaults, repo)
         recorded.sources = _read_sources(defaults, repo)
         recorded.kept = dict(_own_files(defaults, repo))
         recorded.said = list(_said(defaults, repo))
@@ -128,6 +129,19 @@ def recorded_merge(loader: ConfigLoader) -> Iterator[Merge]:
         yield recorded
     finally:
         loader._compose_config_from_defaults_list = merge  # type: ignore[attr-defined]
+
+
+def _with_whole_groups(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> list[ResultDefault]:
+    """With the options of groups that are not chosen from, since all of them are there, after the node they are in."""
+    found = list(defaults)
+    for group, package in WHOLE.items():
+        around = f"{package.partition('.')[0]}/"
+        place = next((n for n, each in enumerate(found, 1) if (each.config_path or "").startswith(around)), len(found))
+        names = repository.get_group_options(group)
+        found[place:place] = [
+            ResultDefault(f"{group}/{name}", package=f"{package}.{name}", parent=ROOT) for name in names
+        ]
+    return found
 
 
 def _read_sources(defaults: Sequence[ResultDefault], repository: IConfigRepository) -> tuple[Source, ...]:

@@ -21,7 +21,7 @@ from training_hub.errors import ConfigError, fault
 from training_hub.installed import signature, trust
 from training_hub.installed.locate import CALLBACK, LAUNCHER, find_class
 
-PYTHON = "backend.python"
+PYTHON, FORMATS = "backend.python", "data.formats"
 _CALLBACKS = ("training_hub", "training_hub.callbacks")
 _WAY = "type it, or add trust=true if you trust the file"
 _CODE_OF_MODELS = ("${trust_remote_code}", "${model.trust_remote_code}", False, None)
@@ -96,6 +96,9 @@ def would_run(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[s
         for name, node in (config.get(group) or {}).items():
             if isinstance(node, Mapping) and node.get(key):
                 yield f"{group}.{name}.{key}={node[key]}"
+    for name, node in ((config.get("data") or {}).get("formats") or {}).items():
+        if isinstance(node, Mapping) and not f"{node.get('_target_')}.".startswith(f"{trust.OWN}."):
+            yield f"{FORMATS}.{name}._target_={node.get('_target_')}"
     launcher = (config.get("launcher") or {}).get("_target_")
     yield from (f"{key}={value}" for key, value in _leaves(config) if key != PYTHON and runs(key, value, launcher))
     for text in map(str, overrides):
@@ -171,6 +174,8 @@ def _code(cfg: DictConfig) -> Iterator[tuple[str, str]]:
     for group in ("algorithm", "backend", "launcher", "adapter"):
         yield group, "_target_"
     yield "backend", "worker"
+    for name in OmegaConf.select(cfg, FORMATS) or ():
+        yield f"{FORMATS}.{name}", "_target_"
     for group in ("logger", "callbacks"):
         for name in cfg.get(group) or ():
             yield f"{group}.{name}", "_target_"

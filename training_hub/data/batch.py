@@ -10,10 +10,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from training_hub.data.check import Inspection, Unfit
+from training_hub.data.check import Incompatible, Inspection
 from training_hub.data.encode import Encoder
+from training_hub.data.formats.base import Format
 from training_hub.data.parallel import cores_of, in_processes, in_threads
-from training_hub.data.read import Malformed, Raw, Row, parse, read_raw
+from training_hub.data.read import Raw, parse, read_raw
 from training_hub.data.rows import Flat
 
 Numbered = tuple[int, Raw]
@@ -29,12 +30,13 @@ _BYTES_FOR_PROCESSES = 64 * 2**20
 class Batch:
     """What became of some rows of a source.
 
-    numbers: of the rows that `flat` holds (each twice, for preference data); total: rows seen; wrong: numbers of
-    faulty rows and what is wrong with them; refused: the same of rows that the chat template cannot write; empty: rows
-    without a word; left_out, notes: as those of `Encoder`.
+    numbers: of the rows that `flat` holds, each with all of its sides; beside: what is kept of them beside their
+    tokens; total: rows seen; wrong: numbers of faulty rows and what is wrong with them; refused: the same of rows that
+    the chat template cannot write; empty: rows without a word; left_out, notes: as those of `Encoder`.
     """
 
     flat: Flat
+    beside: list[str]
     numbers: list[int]
     total: int
     wrong: list[tuple[int, str]] = field(default_factory=list)
@@ -44,9 +46,9 @@ class Batch:
     notes: Counter[str] = field(default_factory=Counter)
 
 
-def encode_all(encoder: Encoder, name: str, path: str) -> tuple[str, Iterator[Batch]]:
-    """The format of a source and its batches in order. Raises Unfit, NoChatTemplate, and what reading raises."""
-    form = _settle(encoder, name, path)
+def encode_all(encoder: Encoder, name: str, path: str) -> tuple[Format, Iterator[Batch]]:
+    """The format of a source and its batches in order. Raises Incompatible, NoChatTemplate, and what reading raises."""
+    form = _resolve(encoder, name, path)
     work = partial(encode_batch, encoder, form, name, path)
     cores = cores_of(encoder.data["num_proc"])
     large = Path(path).is_file() and Path(path).stat().st_size >= _BYTES_FOR_PROCESSES
@@ -54,14 +56,14 @@ def encode_all(encoder: Encoder, name: str, path: str) -> tuple[str, Iterator[Ba
     return form, spread(work, _batches(path), cores)
 
 
-def _settle(encoder: Encoder, name: str, path: str) -> str:
-    """The format of the first row that has one; Unfit, with the fault of the source, where none has."""
+def _resolve(encoder: Encoder, name: str, path: str) -> Format:
+    """The format of the first row that has one; Incompatible, with the fault of the source, where none has."""
     inspection = Inspection(name, path, encoder.data)
     for number, raw in read_raw(path):
-        inspection.accepts(number, parse(raw))
+        inspection.accepted(number, parse(raw))
         if inspection.form:
             return inspection.form
-    raise Unfit(inspection.fault)
+    raise Incompatible(inspection.fault)
 
 
 def _batches(path: str) -> Iterator[list[Numbered]]:
@@ -70,19 +72,16 @@ def _batches(path: str) -> Iterator[list[Numbered]]:
         yield batch
 
 
-def encode_batch(encoder: Encoder, form: str, name: str, path: str, batch: Sequence[Numbered]) -> Batch:
+def encode_batch(encoder: Encoder, form: Format, name: str, path: str, batch: Sequence[Numbered]) -> Batch:
     """Parse, check, render and tokenise some rows. A row that is faulty or refused by the template is noted."""
     inspection = Inspection(name, path, encoder.data, form)
-    rows: list[tuple[int, Row]] = []
-    for number, raw in batch:
-        row = parse(raw)
-        if inspection.accepts(number, row) and not isinstance(row, Malformed):
-            rows.append((number, row))
-    full = [(number, row) for number, row in rows if form != "document" or row[encoder.data["document_column"]]]
+    checked = ((number, inspection.accepted(number, parse(raw))) for number, raw in batch)
+    rows = [(number, row) for number, row in checked if row is not None]
+    full = [(number, row) for number, row in rows if not form.is_empty(row)]
     encoder = copy(encoder)
     encoder.left_out, encoder.notes = Counter(), Counter()
-    flat, refused = encoder.encode(full, form)
+    flat, beside, refused = encoder.encode(full, form)
     without = {number for number, _ in refused}
     numbers = [number for number, _ in full if number not in without]
     empty = len(rows) - len(full)
-    return Batch(flat, numbers, len(batch), inspection.wrong, refused, empty, encoder.left_out, encoder.notes)
+    return Batch(flat, beside, numbers, len(batch), inspection.wrong, refused, empty, encoder.left_out, encoder.notes)

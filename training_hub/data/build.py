@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from training_hub.data import cut
 from training_hub.data.batch import encode_all
 from training_hub.data.cache import Report
-from training_hub.data.check import Unfit, summarise, summarise_refusals
+from training_hub.data.check import Incompatible, summarise, summarise_refusals
 from training_hub.data.encode import Encoder, NoChatTemplate
-from training_hub.data.rows import IGNORED, Flat
+from training_hub.data.formats.base import Format
+from training_hub.data.labels import IGNORED
+from training_hub.data.rows import Beside, Flat
 from training_hub.errors import ConfigError, fault
 
 _SHOWN_CHARACTERS = 300
@@ -26,11 +28,15 @@ _REFUSED = "refused by the chat template"
 
 @dataclass
 class Encoded:
-    """Rows on their way: `group` rows of `flat` for each line number; how many lines were dropped, by reason."""
+    """Rows on their way: `group` rows of `flat` for each line number; how many lines were dropped, by reason.
+
+    beside: what is kept of each line beside its tokens, empty for nothing.
+    """
 
     flat: Flat
+    beside: list[str]
     numbers: NDArray[np.int64]
-    form: str
+    form: Format
     rows_read: int
     dropped: dict[str, int]
     left_out: dict[str, int]
@@ -41,12 +47,13 @@ class Encoded:
     @property
     def group(self) -> int:
         """Rows of tokens for each row of the source."""
-        return 2 if self.form == "preference" else 1
+        return self.form.sides
 
     def drop(self, which: NDArray[np.bool_], reason: str) -> None:
         """Take out rows of the source and count them."""
         if which.any():
             self.flat = cut.select(self.flat, np.repeat(~which, self.group))
+            self.beside = _chosen(self.beside, ~which)
             self.numbers = self.numbers[~which]
             self.dropped[reason] = self.dropped.get(reason, 0) + int(which.sum())
 
@@ -78,22 +85,22 @@ class Build:
             self._shorten(rows)
         self._gate(rows)
         held_out = cut.held_out(len(rows.numbers), self.fraction, self.data["seed"])
-        report: Report = {"format": rows.form}
+        report: Report = {"format": rows.form.name}
         for part, mask in (("train", ~held_out), ("eval", held_out)):
             report[part] = self._save(folder / part, rows, mask) if mask.any() else None
         seconds = round(time.perf_counter() - started, 3)
         return report | {part: report[part] and report[part] | {"seconds": seconds} for part in ("train", "eval")}
 
-    def _joins(self, form: str) -> bool:
-        return form == "document" and self.data["block_size"] is not None
+    def _joins(self, form: Format) -> bool:
+        return "block_size" in form.uses and self.data["block_size"] is not None
 
     def _encode(self) -> Encoded:
         """Encode every row. Raises ConfigError where any row is faulty or refused by the template."""
         try:
             form, batches = encode_all(self.encoder, self.name, self.path)
             done = list(batches)
-        except Unfit as unfit:
-            raise ConfigError(str(unfit)) from None
+        except Incompatible as reason:
+            raise ConfigError(str(reason)) from None
         except NoChatTemplate:
             rule = "these rows are conversations, and the model's tokenizer has no chat template"
             raise ConfigError(self._say(rule, "give one with data.chat_template=FILE.jinja")) from None
@@ -107,12 +114,13 @@ class Build:
             raise ConfigError(*told)
         empty = sum(batch.empty for batch in done)
         flat = cut.join([batch.flat for batch in done])
+        beside = [text for batch in done for text in batch.beside]
         numbers = np.array([number for batch in done for number in batch.numbers])
         left_out = dict(sum((batch.left_out for batch in done), Counter()))
         notes = dict(sum((batch.notes for batch in done), Counter()))
         example = self._shown(flat) if len(numbers) else ""
         dropped = {reason: rows for reason, rows in (("empty", empty), (_REFUSED, len(refused))) if rows}
-        return Encoded(flat, numbers, form, total, dropped, left_out, notes, example)
+        return Encoded(flat, beside, numbers, form, total, dropped, left_out, notes, example)
 
     def _check_ids(self, rows: Encoded) -> None:
         """Refuse texts in which the tokenizer finds tokens that the model lacks; rows of tokens were checked."""
@@ -128,13 +136,8 @@ class Build:
     def _shorten(self, rows: Encoded) -> None:
         """Truncate, drop or refuse the rows that are too long; drop those in which nothing is left to train."""
         limit, choice = self.data["max_seq_len"], self.data["too_long"]
-        lengths = cut.largest(rows.flat.lengths, rows.group)
-        too_long = lengths > limit
-        if choice == "error":
-            wrong = [(int(rows.numbers[row]), f"{lengths[row]:,} tokens") for row in np.flatnonzero(too_long)]
-            way_out = f"max_seq_len={limit}: raise it, or use data.too_long=truncate or drop"
-            if problem := summarise(self.name, self.path, wrong, rows.rows_read, way_out):
-                raise ConfigError(problem)
+        if choice == "error" or (choice == "truncate" and not rows.form.is_trained):
+            self._refuse_long(rows, limit)
         rows.drop(~_trains(rows), "nothing trained")
         if choice == "drop":
             rows.drop(cut.largest(rows.flat.lengths, rows.group) > limit, "too long")
@@ -142,13 +145,22 @@ class Build:
         rows.flat = cut.truncate(rows.flat, limit)
         rows.drop(~_trains(rows), "nothing trained after truncation")
 
+    def _refuse_long(self, rows: Encoded, limit: int) -> None:
+        lengths = cut.largest(rows.flat.lengths, rows.group)
+        wrong = [(int(rows.numbers[row]), f"{lengths[row]:,} tokens") for row in np.flatnonzero(lengths > limit)]
+        ways = "truncate or drop" if rows.form.is_trained else "drop, as a prompt is not truncated"
+        way_out = f"max_seq_len={limit}: raise it, or use data.too_long={ways}"
+        if problem := summarise(self.name, self.path, wrong, rows.rows_read, way_out):
+            raise ConfigError(problem)
+
     def _gate(self, rows: Encoded) -> None:
         """Refuse data in which nothing is trained, or all of it where only the assistant's words were asked for."""
         if not len(rows.numbers):
             reasons = ", ".join(f"{reason}: {count:,}" for reason, count in rows.dropped.items())
-            raise ConfigError(self._say(f"no token would be trained, every row was dropped ({reasons}){rows.example}"))
-        chat = rows.form in ("messages", "prompt_completion", "alpaca")
-        if chat and self.encoder.roles == {"assistant"} and (rows.flat.labels == rows.flat.input_ids).all():
+            nothing = "no token would be trained" if rows.form.is_trained else "no prompt is left"
+            raise ConfigError(self._say(f"{nothing}, every row was dropped ({reasons}){rows.example}"))
+        by_role = "train_on" in rows.form.uses
+        if by_role and self.encoder.roles == {"assistant"} and (rows.flat.labels == rows.flat.input_ids).all():
             rule = f"every token would be trained, not only the assistant's{rows.example}"
             raise ConfigError(self._say(rule, "data.train_on=all if that is meant"))
 
@@ -169,9 +181,11 @@ class Build:
         if self._joins(rows.form):
             flat = cut.blocks(flat, self.data["block_size"])
         flat.save(folder)
+        if rows.beside:
+            Beside.of(_chosen(rows.beside, which)).save(folder)
         return {
             "path": self.path,
-            "format": rows.form,
+            "format": rows.form.name,
             "fingerprint": self.content,
             "rows_read": rows.rows_read,
             "dropped": rows.dropped,
@@ -186,9 +200,15 @@ class Build:
 
 
 def _trains(rows: Encoded) -> NDArray[np.bool_]:
-    """Whether anything is trained in a row, for preference pairs in both of its answers."""
+    """Whether anything is trained in a row, in all of its sides; prompts are trained by their answers."""
+    if not rows.form.is_trained:
+        return np.ones(len(rows.numbers), dtype=np.bool_)
     trained = rows.flat.trained.reshape(-1, rows.group)
     return np.asarray(trained.min(axis=1) > 0)
+
+
+def _chosen(texts: list[str], which: NDArray[np.bool_]) -> list[str]:
+    return [text for text, chosen in zip(texts, which, strict=False) if chosen]
 
 
 def _sizes(flat: Flat, group: int) -> Report:

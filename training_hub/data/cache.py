@@ -63,7 +63,7 @@ def _build(place: Path, build: Callable[[Path], Report]) -> None:
 
 def key_of(**parts: Any) -> str:
     """A name for a combination of JSON-able values and of the code that works on them."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
     code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     return hashlib.sha256(json.dumps(parts | {"code": code}, sort_keys=True).encode()).hexdigest()[:32]
 

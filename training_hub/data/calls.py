@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from training_hub.data.formats import decoded
 from training_hub.data.marks import Message
 from training_hub.data.turns import TemplateRefuses
+from training_hub.data.values import decoded
 
 
 def readable(messages: Sequence[Message], render: Callable[[Sequence[Message]], str]) -> list[Message]:

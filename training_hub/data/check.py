@@ -10,19 +10,28 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from training_hub.data.formats import columns_of, format_of, is_conversation, recognise, row_fault
+from training_hub.data.formats.base import Format
 from training_hub.data.read import EXTENSIONS, Malformed, is_hub_id, read_rows, unit_of
+from training_hub.data.recognise import Formats
 from training_hub.data.saved import torn
+from training_hub.data.values import Row
 from training_hub.errors import enumerate_names, fault
-
-__all__ = ["Inspection", "Unfit", "check", "recognise", "summarise", "summarise_refusals"]
 
 MAX_ROWS = 200_000  # a few seconds; the worker looks at the rest
 _SHOWN_FAULTS = 3
-# What counts only where a chat template writes the rows, and the value that asks for nothing.
-_OF_TEMPLATES: dict[str, Any] = {
-    "chat_template_kwargs": {}, "end_of_turn": "auto", "unrenderable": "error", "plain_text": False,
-}  # fmt: skip
+_UNUSED = "not used by rows of the format {form}"
+# Settings that only some formats use, see `Format.uses`: the values that ask for nothing, and what is said of others.
+OPTIONAL: dict[str, tuple[tuple[Any, ...], str, str]] = {
+    "block_size": ((None,), "rows of the format {form} are not cut into blocks", "drop it"),
+    "messages_column": (("messages",), "the rows have the format {form}", "drop it"),
+    "document_column": (("document",), "the rows have the format {form}", "drop it"),
+    "chat_template": ((None,), _UNUSED, "drop it"),
+    "chat_template_kwargs": (({},), _UNUSED, "drop it"),
+    "end_of_turn": (("auto",), _UNUSED, "drop it"),
+    "unrenderable": (("error",), _UNUSED, "drop it"),
+    "plain_text": ((False,), _UNUSED, "drop it"),
+    "train_on": (("assistant", ["assistant"]), "rows of the format {form} say themselves what is trained", "drop it"),
+}
 # What the worker itself hands to the renderer.
 _TAKEN = {
     "messages", "conversations", "tools", "documents", "chat_template", "add_generation_prompt",
@@ -75,7 +84,7 @@ def renders(data: Mapping[str, Any]) -> bool:
     here = [path for path in (data["path"], data["eval_path"]) if path is not None and Path(path).is_file()]
     rows = (row for path in here for _, row in islice(read_rows(path), 1) if not isinstance(row, Malformed))
     try:
-        return any(is_conversation(row, data) for row in rows)
+        return any(form.is_conversation(row) for row in rows for form in Formats(data).recognise(row)[:1])
     except (ValueError, OSError, ImportError):  # `check` says what is wrong
         return False
 
@@ -99,9 +108,9 @@ def _check_file(name: str, path: str, data: Mapping[str, Any]) -> list[str]:
     inspection = Inspection(name, path, data)
     try:
         for number, row in islice(read_rows(path), MAX_ROWS):
-            inspection.accepts(number, row)
-    except Unfit as unfit:
-        return [str(unfit)]
+            inspection.accepted(number, row)
+    except Incompatible as reason:
+        return [str(reason)]
     except ImportError:  # pyarrow may be where the worker runs, not here
         return []
     except (ValueError, OSError) as error:
@@ -109,66 +118,72 @@ def _check_file(name: str, path: str, data: Mapping[str, Any]) -> list[str]:
     return [inspection.fault] if inspection.fault else []
 
 
-class Unfit(Exception):
-    """The rows, judged by the first, are nothing that the algorithm can read; the message is the fault."""
+class Incompatible(Exception):
+    """The algorithm cannot learn from the rows, judged by the first of them; the message is the fault."""
 
 
 class Inspection:
     """Goes through the rows of one source, which all have the format of the first, and notes what is wrong.
 
-    name: what the user calls the source, `data_path` or `eval_data_path`; form: the format, where it is known.
+    name: what the user calls the source, `data_path` or `eval_data_path`; form: the format, once it is known.
     """
 
-    def __init__(self, name: str, path: str, data: Mapping[str, Any], form: str | None = None) -> None:
+    def __init__(self, name: str, path: str, data: Mapping[str, Any], form: Format | None = None) -> None:
         self.name = name
         self.path = path
         self.data = data
         self.form = form
+        self.formats = Formats(data)
         self.total = 0
         self.wrong: list[tuple[int, str]] = []
 
-    def accepts(self, number: int, row: dict[str, Any] | Malformed) -> bool:
-        """Look at the next row; whether it is fine. Raises Unfit where rows of this format are not wanted."""
+    def accepted(self, number: int, row: dict[str, Any] | Malformed) -> Row | None:
+        """The next row as its format reads it; None for a faulty one. Raises Incompatible."""
         self.total += 1
-        problem = row if isinstance(row, Malformed) else self._problem(row)
-        if problem:
-            self.wrong.append((number, problem))
-        return not problem
-
-    def _problem(self, row: dict[str, Any]) -> str | None:
-        if self.form is None:
-            form = format_of(row, self.data)
-            if form is None:
-                return f"the columns {enumerate_names(map(str, row))} are those of no known format"
-            if unfit := self._unfit(form, row):
-                raise Unfit(unfit)
-            self.form = form
-        return row_fault(row, self.form, self.data)
-
-    def _unfit(self, form: str, row: dict[str, Any]) -> str | None:
-        """Why rows of this format, of which this is the first, cannot be used with these settings."""
-        data = self.data
-        if form not in data["accepts"]:
-            return self._say(
-                f"the rows have the format {form}, this algorithm reads {enumerate_names(data['accepts'])}"
-            )
-        if missing := [column for column in columns_of(form, data) if column not in row and data["format"] != "auto"]:
-            rule = f'the rows have no column "{missing[0]}", only {enumerate_names(map(str, row))}'
-            return self._say(rule, _way_out(form))
-        if form != "document" and data["block_size"] is not None:
-            return fault("data.block_size", data["block_size"], f"only documents are cut into blocks, not {form} rows")
-        for own in ("messages", "document"):
-            column = data[f"{own}_column"]
-            if own not in (form, column):
-                return fault(f"data.{own}_column", column, f"the rows have the format {form}", "drop it")
-        if form == "tokens" and data["chat_template"] is not None:
-            return fault("data.chat_template", data["chat_template"], "the rows are tokens already", "drop it")
-        if unused := next((name for name in _of_no_use(form) if data[name] != _OF_TEMPLATES[name]), None):
-            return fault(f"data.{unused}", data[unused], f"not used by rows of the format {form}", "drop it")
-        masked_already = form in ("document", "tokens", "preference")
-        if masked_already and data["train_on"] not in ("assistant", ["assistant"]):
-            return fault("data.train_on", data["train_on"], f"rows of the format {form} say themselves what is trained")
+        problem: str | None = row if isinstance(row, Malformed) else None
+        if not isinstance(row, Malformed):
+            form, problem = self._format_of(row)
+            whole = form.whole(row) if form else row
+            problem = form.fault(whole, self.data) if form else problem
+            if not problem:
+                return whole
+        self.wrong.append((number, str(problem)))
         return None
+
+    def _format_of(self, row: Row) -> tuple[Format | None, str | None]:
+        """The format, or what is wrong with the row if it has none."""
+        if self.form is None:
+            found = self.formats.recognise(row)
+            if not found:
+                return None, _unknown(row, self.formats.accepted)
+            if incompatible := self._ambiguous(row, found) or self._incompatible(found, row):
+                raise Incompatible(incompatible)
+            [self.form] = found
+        return self.form, None
+
+    def _ambiguous(self, row: Row, found: list[Format]) -> str | None:
+        """Why a row may be read in several ways, None if there is one. An extra column decides nothing."""
+        if len(found) == 1 or not self._wanted(found):
+            return None
+        names = [form.name for form in found]
+        rule = f"the columns {enumerate_names(map(str, row))} may be those of {' or '.join(names)}"
+        return self._say(rule, f"choose one: data.format={' or data.format='.join(names)}")
+
+    def _wanted(self, found: list[Format]) -> bool:
+        return any(form.name in self.formats.accepted for form in found)
+
+    def _incompatible(self, found: list[Format], row: Row) -> str | None:
+        """Why rows of this format, of which this is the first, cannot be used with these settings."""
+        form, data = found[0], self.data
+        if not self._wanted(found):
+            names = " or ".join(each.name for each in found)
+            reads = enumerate_names(self.formats.accepted)
+            return self._say(f"the rows have the format {names}, this algorithm reads {reads}")
+        if missing := [column for column in form.columns if column not in row]:
+            rule = f'the rows have no column "{missing[0]}", only {enumerate_names(map(str, row))}'
+            setting = form.column_setting
+            return self._say(rule, f"name it with data.{setting}" if setting else "choose another data.format")
+        return _without_use(form, data)
 
     def _say(self, rule: str, way_out: str = "") -> str:
         return fault(self.name, self.path, rule, way_out)
@@ -178,19 +193,27 @@ class Inspection:
         """Everything wrong so far as one line: the first few rows and how many of how many; None where all is fine."""
         if self.total == 0:
             return self._say("the file has no rows")
-        way_out = "" if self.form else f"the known formats are {enumerate_names(self.data['accepts'])}"
+        way_out = "" if self.form else f"the known formats are {enumerate_names(self.formats.accepted)}"
         return summarise(self.name, self.path, self.wrong, self.total, way_out)
 
 
-def _of_no_use(form: str) -> list[str]:
-    """Settings of templates that rows of a format have no use for."""
-    if form in ("document", "tokens"):
-        return list(_OF_TEMPLATES)
-    return ["plain_text"] if form == "messages" else []
+def _without_use(form: Format, data: Mapping[str, Any]) -> str | None:
+    """A setting that rows of a format do not use; None if each that is set is used."""
+    for name, (idle, rule, way_out) in OPTIONAL.items():
+        if name not in form.uses and data[name] not in idle:
+            return fault(f"data.{name}", data[name], rule.format(form=form.name), way_out)
+    return None
 
 
-def _way_out(form: str) -> str:
-    return f"name it with data.{form}_column" if form in ("messages", "document") else "choose another data.format"
+def _unknown(row: Row, accepted: Mapping[str, Format]) -> str:
+    """What is wrong with a row that has no format, with what the nearest one lacks."""
+    text = f"the columns {enumerate_names(map(str, row))} are those of no known format"
+    near = [form for form in accepted.values() if set(form.columns) & set(row)]
+    if not near:
+        return text
+    form = max(near, key=lambda each: len(set(each.columns) & set(row)))
+    lacks = [f'"{column}"' for column in form.columns if column not in row]
+    return f"{text}, {form.name} has {enumerate_names(lacks)} as well"
 
 
 def summarise(name: str, path: str, wrong: list[tuple[int, str]], total: int, way_out: str = "") -> str | None:

@@ -1,18 +1,7 @@
 """Turn rows of any format into token ids and labels, a batch at a time.
 
-Alpaca rows are a user's turn, the instruction and below it the input, and an assistant's turn, the output. For a model
-without a chat template they are the plain text
-
-    ### Instruction:
-    {instruction}
-
-    ### Input:              (left out where there is no input)
-    {input}
-
-    ### Response:
-    {output}<eos>
-
-Rows of text, prompt and completion or a preference, are turns in the same way, or the plain text of both and <eos>.
+A prompt and an answer of text are a user's turn and the assistant's, or for a model without a chat template the plain
+text of both and the tokenizer's end-of-text token.
 """
 
 from __future__ import annotations
@@ -26,11 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training_hub.data import kept
 from training_hub.data.calls import readable
 from training_hub.data.chat import ChatTemplate, Message, TemplateRefuses
-from training_hub.data.formats import REASONING_KEYS, Row, decoded, is_true
-from training_hub.data.rows import IGNORED, Flat
+from training_hub.data.conversation import REASONING_KEYS
+from training_hub.data.formats.base import Format
+from training_hub.data.labels import IGNORED
+from training_hub.data.rows import Flat
 from training_hub.data.skeleton import Span
+from training_hub.data.values import Row, decoded, is_true
 
 _RENDERING = Lock()  # transformers notes the places of generations on the template, which all threads share
 
@@ -59,7 +52,7 @@ class NoChatTemplate(Exception):
 
 
 class Encoder:
-    """Encodes rows of one format.
+    """Encodes rows, and writes their texts for the formats: see `formats.base.Writer`.
 
     tokenizer: a `tokenizers.Tokenizer`; template: None for a tokenizer without one; eos: text of the token that ends
     a plain text, "" for none; data: the settings of the data node.
@@ -76,53 +69,56 @@ class Encoder:
         self.notes: Counter[str] = Counter()  # rows of which something else is to be said
         self._chats = template is not None and not data["plain_text"]
 
-    def encode(self, rows: Sequence[tuple[int, Row]], form: str) -> tuple[Flat, list[tuple[int, str]]]:
-        """Encode numbered rows; those that the template refuses are left out and returned as (number, reason).
+    def encode(self, rows: Sequence[tuple[int, Row]], form: Format) -> tuple[Flat, list[str], list[tuple[int, str]]]:
+        """Encode numbered rows; those that the template refuses are left out.
 
-        A preference row becomes two rows: the prompt with the chosen and the prompt with the rejected answer.
+        Returns as many rows of tokens for each row as the format has sides, what is kept beside them (empty where that
+        is nothing), and (number, reason) of each row that was refused.
         """
         texts: list[Text | Given] = []
+        beside: list[str] = []
         said: list[str] = []
         refused: list[tuple[int, str]] = []
         with _RENDERING:
             for number, row in rows:
                 try:
-                    made = self.texts(row, form)
-                    texts += made
-                    said += {note for text in made if isinstance(text, Text) for note in text.notes}
+                    made = form.texts(row, self)
                 except TemplateRefuses as reason:
                     refused.append((number, str(reason)))
+                    continue
+                texts += made
+                said += {note for text in made if isinstance(text, Text) for note in text.notes}
+                further = form.kept(row, self)
+                beside += [] if further is None else [kept.dumps(further)]
         self.notes.update(said)
-        return self._tokenise(texts), refused
+        return self._tokenise(texts), beside, refused
 
-    def texts(self, row: Row, form: str) -> list[Text | Given]:
-        """The texts of a row: two of a preference row, else one."""
-        if form == "tokens":
-            return [Given(decoded(row["input_ids"]), decoded(row["labels"]))]
-        if form == "document":
-            return [self._plain("", row[self.data["document_column"]], frozenset(["all"]))]
-        if form == "messages":
-            return [self._chat(decoded(row[self.data["messages_column"]]), row)]
-        if form == "alpaca":
-            return [self._alpaca(row)]
-        answers = ("chosen", "rejected") if form == "preference" else ("completion",)
-        return [self._continuation(row, column) for column in answers]
-
-    def _continuation(self, row: Row, column: str) -> Text:
-        prompt, answer = decoded(row["prompt"]), decoded(row[column])
-        if isinstance(prompt, list):
-            return self._chat([*prompt, *answer], row, len(prompt))
+    def answered(self, prompt: str, answer: str, row: Row, plain: str | None = None) -> Text:
+        """A prompt and its answer as two turns; as plain text, `plain` and the answer, if there is no template."""
         if self._chats:
-            return self._chat([_turn("user", prompt), _turn("assistant", answer)], row)
-        return self._plain(prompt, answer, self.roles)
+            return self.conversation([_turn("user", prompt), _turn("assistant", answer)], row)
+        return self._plain(prompt if plain is None else plain, answer, self.roles)
 
-    def _alpaca(self, row: Row) -> Text:
-        given, output = row.get("input") or "", row["output"]
-        if self._chats:
-            asked = "\n\n".join(filter(None, (row["instruction"], given)))
-            return self._chat([_turn("user", asked), _turn("assistant", output)], row)
-        below = f"### Input:\n{given}\n\n" if given else ""
-        return self._plain(f"### Instruction:\n{row['instruction']}\n\n{below}### Response:\n", output, self.roles)
+    def document(self, text: str) -> Text:
+        """Text that is trained whole."""
+        return self._plain("", text, frozenset(["all"]))
+
+    def tokens(self, input_ids: list[int], labels: list[int]) -> Given:
+        """Tokens as they are."""
+        return Given(input_ids, labels)
+
+    def turns(self, prompt: str | list[Message]) -> str | list[Message]:
+        """A prompt as it is asked: text is a user's turn where it is not written as plain text."""
+        return [_turn("user", prompt)] if self._chats and isinstance(prompt, str) else prompt
+
+    def asked(self, prompt: str | list[Message], row: Row) -> Text:
+        """A prompt through the beginning of the answer, none of it trained."""
+        asked = self.turns(prompt)
+        if isinstance(asked, str):
+            return Text(asked, [], whole=False)
+        template, tools = self._template(), decoded(row.get("tools")) or None
+        messages = readable(asked, lambda said: template.text(said, tools))
+        return Text(template.text(messages, tools, prompt=True), [], whole=True)
 
     def _plain(self, prompt: str, answer: str, roles: frozenset[str]) -> Text:
         """Prompt and answer as they are, with the tokenizer's own special tokens and one end-of-text token."""
@@ -132,20 +128,23 @@ class Encoder:
         end = len(text) if roles & {"all", "assistant"} else len(prompt)
         return Text(text, [(start, end)], whole=False)
 
-    def _chat(self, messages: list[Message], row: Row, prompt: int = 0) -> Text:
-        """A conversation, whose first messages are a prompt: the assistant's words in it are not trained."""
+    def _template(self) -> ChatTemplate:
         if self.template is None:
             raise NoChatTemplate
-        template, tools = self.template, decoded(row.get("tools")) or None
+        return self.template
+
+    def conversation(self, messages: list[Message], row: Row, prompt: int = 0) -> Text:
+        """A conversation, whose first messages are a prompt: the assistant's words in it are not trained."""
+        template, tools = self._template(), decoded(row.get("tools")) or None
         messages = readable(messages, lambda said: template.text(said, tools))
         roles = {message["role"] for message in messages} - {"system"} if is_true(row.get("unmask")) else self.roles
         if "all" in roles:
-            return self._all(self.template, messages, tools)
+            return self._all(template, messages, tools)
         trained = [
             message["role"] in roles and (number >= prompt or message["role"] != "assistant")
             for number, message in enumerate(messages)
         ]
-        text, spans, notes = self.template.spans(messages, tools, trained.__getitem__)
+        text, spans, notes = template.spans(messages, tools, trained.__getitem__)
         self._note_what_is_left_out(text, messages, tools)
         return Text(text, spans, whole=True, notes=notes)
 

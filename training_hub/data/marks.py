@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from training_hub.data.formats import REASONING_KEYS
+from training_hub.data.conversation import REASONING_KEYS
 from training_hub.data.skeleton import Span
 
 Message = dict[str, Any]

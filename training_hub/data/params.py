@@ -15,9 +15,7 @@ Column = Annotated[Text, Field(min_length=1)]
 class DataParams(Checked):
     """`data`: how rows are read, rendered, masked and cut."""
 
-    format: Literal["auto", "messages", "prompt_completion", "alpaca", "document", "tokens", "preference"] = param(
-        "data format of the rows; auto: recognised by the columns of the first row"
-    )
+    format: Text = param("data format of the rows, see conf/format/; auto: recognised by the columns of the first row")
     train_on: Literal["assistant", "all"] | list[Role] = param(
         "which tokens are trained: the assistant's turns and their end, all, or the turns of a list of roles; "
         "a row with unmask=true trains every role except the system prompt"
@@ -56,3 +54,5 @@ class DataParams(Checked):
 @takes(Params, "eval_fraction", "max_seq_len", "seed", path="data_path", eval_path="eval_data_path")
 class DataNode(DataParams):
     """The whole `data` node: its own settings, and the parameters of the algorithm that reach it."""
+
+    formats: dict[str, dict[str, Any]] = param("all formats: the class of each, and its arguments", may_change=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,9 +19,11 @@ from training_hub.data.chat import ChatTemplate
 from training_hub.data.check import setting_faults
 from training_hub.data.encode import Encoder
 from training_hub.data.ending import ending
+from training_hub.data.formats.base import Format
 from training_hub.data.origin import seen, template_digest
 from training_hub.data.place import cache_folder
-from training_hub.data.rows import PreferenceRows, TokenRows
+from training_hub.data.recognise import Formats
+from training_hub.data.rows import Rows
 from training_hub.errors import ConfigError, fault
 
 _SETTINGS = (
@@ -49,13 +52,13 @@ class Prepared:
         dropped, truncated          {reason: rows}, rows; of the source
         left_out                    {"tools" or "reasoning": rows in which the chat template does not write them}
         notes                       {what else is to be said: rows}; `notes.warnings` makes lines of both
-        rows                        rows of tokens: blocks where documents are joined, pairs of preference data
+        rows                        rows of tokens: blocks where documents are joined, pairs of preferences
         tokens, trained_tokens, length {min, mean, median, p95, max}   in tokens
         seconds, from_cache         how long it took to prepare, and whether that was at another time
     """
 
-    train: TokenRows | PreferenceRows
-    eval: TokenRows | PreferenceRows | None
+    train: Rows
+    eval: Rows | None
     report: dict[str, Any]
 
 
@@ -81,7 +84,7 @@ def prepare(tokenizer: Any, data: Mapping[str, Any]) -> Prepared:
     return Prepared(train[0], held_out[0] if held_out else None, report)
 
 
-Part = tuple[TokenRows | PreferenceRows, Report]
+Part = tuple[Rows, Report]
 
 
 def _source(
@@ -90,16 +93,14 @@ def _source(
     """The two parts of one source, the second empty where fraction is 0."""
     untouched, content = seen(path), _fingerprint(name, path)
     template = encoder.template and template_digest(encoder.template.source)
-    own = {"path": path, "seen": untouched, "chat_template": template}
+    own: Report = {"path": path, "seen": untouched, "chat_template": template}
     split = [fraction, encoder.data["seed"]] if fraction else None
     build = Build(encoder, name, path, content, fraction)
     cache = cache_folder(encoder.data["cache_dir"])
     folder, report = cached(cache, key_of(content=content, split=split, **depends_on), build)
-    kind = PreferenceRows if report["format"] == "preference" else TokenRows
-    parts = [
-        (kind(folder / part), report[part] | own | {"from_cache": report["from_cache"]}) if report[part] else None
-        for part in ("train", "eval")
-    ]
+    form = Formats(encoder.data).every[report["format"]]
+    own["from_cache"] = report["from_cache"]
+    parts = [(form.stored(folder / part), report[part] | own) if report[part] else None for part in ("train", "eval")]
     return parts[0], parts[1]
 
 
@@ -148,6 +149,7 @@ def _template(tokenizer: Any, data: Mapping[str, Any]) -> ChatTemplate | None:
 def _identity(encoder: Encoder) -> dict[str, Any]:
     """Everything that the tokens depend on besides the source. Some templates write today's date."""
     template = encoder.template
+    asked = Formats(encoder.data).asked
     dated = template is not None and "strftime_now" in template.source
     return {
         "tokenizer": hashlib.sha256(encoder.tokenizer.to_str().encode()).hexdigest(),
@@ -158,4 +160,11 @@ def _identity(encoder: Encoder) -> dict[str, Any]:
         "eos": encoder.eos,
         "largest_id": encoder.data["largest_id"],
         "settings": {name: encoder.data[name] for name in _SETTINGS},
+        "formats": {name: _code(each) | encoder.data["formats"][name] for name, each in asked.items()},
     }
+
+
+def _code(form: Format) -> dict[str, str]:
+    """What tells the code of a format from another version of it."""
+    source = inspect.getsourcefile(type(form))
+    return {"code": hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""}

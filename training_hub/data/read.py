@@ -18,6 +18,10 @@ class Malformed(str):
     """Why a line is not a row."""
 
 
+class Columnar(dict[str, Any]):
+    """A row of a columnar file, which gives every object the keys of all others, with nulls for those it lacks."""
+
+
 Row = dict[str, Any]
 Raw = bytes | Row | Malformed  # bytes: a line that is yet to be parsed
 
@@ -120,7 +124,7 @@ def _read_parquet(path: str) -> Iterator[tuple[int, Raw]]:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             for row in batch.to_pylist():
                 number += 1
-                yield number, _without_nulls(row)
+                yield number, Columnar(row)
 
 
 def _read_dataset(path: str) -> Iterator[tuple[int, Raw]]:
@@ -130,11 +134,11 @@ def _read_dataset(path: str) -> Iterator[tuple[int, Raw]]:
     loaded = datasets.load_from_disk(path) if Path(path).is_dir() else datasets.load_dataset(path, split="train")
     rows = loaded["train"] if isinstance(loaded, datasets.DatasetDict) else loaded
     for number, row in enumerate(rows, 1):
-        yield number, _without_nulls(row)
+        yield number, Columnar(row)
 
 
-def _without_nulls(value: Any) -> Any:
-    """Leave out what is null in nested objects: columnar files give every object the keys of all others."""
+def without_nulls(value: Any) -> Any:
+    """A value of a columnar row with the nulls left out that stand in objects."""
     if isinstance(value, dict):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value

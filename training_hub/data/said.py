@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from training_hub.data.formats import REASONING_KEYS, decoded
+from training_hub.data.conversation import REASONING_KEYS
+from training_hub.data.values import decoded
 
 _CLOSE_THINK = "</think>"
 

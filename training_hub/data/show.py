@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.text import Text
 
-from training_hub.data.rows import IGNORED
+from training_hub.data.labels import IGNORED
 from training_hub.terminal import harmless
 
 TRAINED = "bold green"
@@ -32,8 +32,13 @@ def histogram(lengths: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]) -> s
     return "\n".join(lines)
 
 
-def render(tokenizer: Any, input_ids: Sequence[int], labels: Sequence[int], brackets: bool = False) -> Text:
-    """The text of a row, its trained tokens highlighted, or in [brackets] as well. Special tokens are shown."""
+def render(tokenizer: Any, input_ids: Sequence[int], labels: Sequence[int] | None, brackets: bool = False) -> Text:
+    """The text of a row, its trained tokens highlighted, or in [brackets] as well. Special tokens are shown.
+
+    labels: None where none of it is to be marked.
+    """
+    if labels is None:
+        return Text(harmless(tokenizer.decode(np.asarray(input_ids).tolist())))
     ids, trained = np.asarray(input_ids), np.asarray(labels) != IGNORED
     text = Text()
     starts = np.flatnonzero(np.diff(trained, prepend=~trained[:1]))

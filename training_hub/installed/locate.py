@@ -20,6 +20,7 @@ LAUNCHER = "training_hub.interfaces.launcher.Launcher"
 ADAPTER = "training_hub.interfaces.adapter.Adapter"
 LOGGER = "training_hub.interfaces.logger.Logger"
 CLIENT = "training_hub.workers.loggers.base.Client"
+FORMAT = "training_hub.data.formats.base.Format"
 CALLBACK = "training_hub.callbacks.TrainingHubCallback"
 _WAY = "derive it from that"
 

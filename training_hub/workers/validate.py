@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from training_hub.data.formats.base import Format
 from training_hub.data.notes import warnings
 from training_hub.data.prepare import prepare
-from training_hub.data.rows import PreferenceRows, TokenRows
+from training_hub.data.recognise import Formats
+from training_hub.data.rows import Rows
 from training_hub.data.show import histogram, render
 from training_hub.terminal import drawn_on, harmless
 from training_hub.unexpected import status_of
@@ -34,35 +37,39 @@ def _show_all() -> None:
         console.print(harmless(f"warning: {text}"), markup=False)
     for name, rows in (("train", prepared.train), ("eval", prepared.eval)):
         if rows is not None:
-            show(console, tokenizer, name, rows, prepared.report[name], request["rows"])
+            report = prepared.report[name]
+            form = Formats(data).every[report["format"]]
+            counts(console, name, rows, report)
+            show(console, tokenizer, form, rows, request["rows"])
     if request["plot"]:
         draw(prepared.train, Path(request["plot"]))
         console.print(f"\nlengths drawn to {request['plot']}", markup=False)
 
 
-def show(
-    console: Console, tokenizer: Any, name: str, rows: TokenRows | PreferenceRows, report: dict[str, Any], first: int
-) -> None:
-    """Counts, lengths and first rows of one part."""
+def counts(console: Console, name: str, rows: Rows, report: dict[str, Any]) -> None:
+    """Counts and lengths of one part."""
     console.print(Text.assemble((name, "bold"), harmless(f"  {report['path']}  ({report['format']})")))
-    counts = {key: report[key] for key in ("rows_read", "rows_kept", "truncated", "rows", "tokens", "trained_tokens")}
-    counts |= {f"dropped: {reason}": number for reason, number in report["dropped"].items()}
-    for key, number in counts.items():
+    found = {key: report[key] for key in ("rows_read", "rows_kept", "truncated", "rows", "tokens", "trained_tokens")}
+    found |= {f"dropped: {reason}": number for reason, number in report["dropped"].items()}
+    for key, number in found.items():
         console.print(f"  {harmless(key.replace('_', ' ')):<24}{number:>12,}")
     console.print(histogram(rows.lengths), style="cyan")
+
+
+def show(console: Console, tokenizer: Any, form: Format, rows: Rows, first: int) -> None:
+    """The first rows of one part."""
+    like_this = "[bold green]like this[/bold green]" if console.is_terminal else r"\[like this]"
+    legend = f"  trained tokens {like_this}" if form.is_trained else ""
+    draw_tokens = partial(render, tokenizer, brackets=not console.is_terminal)
     for number in range(min(first, len(rows))):
-        like_this = "[bold green]like this[/bold green]" if console.is_terminal else r"\[like this]"
-        console.print(f"\n[bold]row {number + 1}[/bold]  trained tokens {like_this}")
-        parts = rows[number]
-        if len(parts) == 2:
-            console.print(render(tokenizer, parts[0], parts[1], brackets=not console.is_terminal))
-        else:
-            for label, ids in zip(("prompt", "chosen", "rejected"), parts, strict=True):
-                console.print(Text.assemble((label, "bold"), " ", harmless(tokenizer.decode(ids.tolist()))))
+        console.print(f"\n[bold]row {number + 1}[/bold]{legend}")
+        for heading, text in form.shown(rows, number, draw_tokens):
+            begin = ((harmless(heading), "bold"), " ") if heading else ()
+            console.print(Text.assemble(*begin, harmless(text) if isinstance(text, str) else text))
     console.print()
 
 
-def draw(rows: TokenRows | PreferenceRows, path: Path) -> None:
+def draw(rows: Rows, path: Path) -> None:
     """A histogram of the row lengths as a picture."""
     from matplotlib.figure import Figure
 

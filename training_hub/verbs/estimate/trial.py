@@ -39,7 +39,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Course:
-    """How much of it there will be. tokens, pairs: in all; pairs is 0 where there is no reference."""
+    """How much of it there will be. tokens: in all. pairs: different rows, which a reference is asked about once."""
 
     steps: int
     epochs: float
@@ -121,8 +121,8 @@ def course_of(config: Mapping[str, Any], report: Mapping[str, Any]) -> Course:
     epochs = steps / per_epoch
     saves = steps // config["save_steps"] if config["save_steps"] else 0
     saves += math.ceil(epochs) if config["checkpoint_at_epoch"] else 0
-    pairs = rows * min(1.0, epochs) if report["format"] == "preference" else 0
-    return Course(steps, epochs, epochs * report["tokens"], _evaluations(config, steps), saves, int(pairs))
+    seen = int(rows * min(1.0, epochs))
+    return Course(steps, epochs, epochs * report["tokens"], _evaluations(config, steps), saves, seen)
 
 
 def _evaluations(config: Mapping[str, Any], steps: int) -> int:

@@ -18,7 +18,7 @@ from training_hub.config.schema import Schema
 from training_hub.errors import ConfigError
 
 # What a choice is, rather than what it is set to; `list` and `doctor` show these.
-_NOT_SETTINGS = {"_target_", "worker", "requires", "needs_gpu", "accepts", "algorithm.adapter"}
+_NOT_SETTINGS = {"_target_", "worker", "requires", "needs_gpu", "accepts", "algorithm.adapter", "data.formats"}
 
 
 def explain(overrides: Sequence[str], folders: Sequence[str] = (), sweep: bool | None = False) -> str:
@@ -62,6 +62,8 @@ class _Setting:
 def _settings(composition: Composition, schema: Schema) -> list[_Setting]:
     nodes = [*schema.libraries, "algorithm", "model", "data", "backend", "launcher"]
     nodes += [path for path in schema.nodes if path.startswith(("adapter", "callbacks.", "logger."))]
+    typed = {key.rpartition(".")[0] for key in composition.by_user}
+    nodes += [path for path in schema.nodes if path.startswith("data.formats.") and path in typed]
     found = []
     for node in nodes:
         plain = OmegaConf.to_container(OmegaConf.select(composition.cfg, node), resolve=False)

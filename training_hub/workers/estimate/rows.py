@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from training_hub.data.formats.base import Format, Side
 from training_hub.data.prepare import prepare
-from training_hub.data.rows import IGNORED, Flat, Ids, PreferenceRows, TokenRows
+from training_hub.data.recognise import Formats
+from training_hub.data.rows import Flat, Rows
 from training_hub.workers.exact_steps import batches
 from training_hub.workers.tokenizer import load as load_tokenizer
 
 _STEPS = 2000  # that are looked at
-Rows = TokenRows | PreferenceRows
 
 
 @dataclass(frozen=True)
@@ -49,45 +50,36 @@ def heaviest(config: dict[str, Any], processes: int, max_tokens: int, folder: Pa
     With the second one, the gradients of the first are there already. They are rows of the run's data; without any,
     rows of max_seq_len tokens, all of which are trained.
     """
-    preference = config["data"]["accepts"] == ["preference"]
-    rows = _prepared(config) if config["data"].get("path") else _full(config, preference, folder / "full")
+    rows, form = _prepared(config) if config["data"].get("path") else _full(config, folder / "full")
     backend = config["backend"]
-    split = Split(max_tokens, backend["packing"], backend["effective_batch_size"], processes, 1 + preference)
+    split = Split(max_tokens, backend["packing"], backend["effective_batch_size"], processes, form.sides)
     sampler = batches.StepSampler(len(rows), split.batch_size, config["recipe"].get("seed", 0))
     lengths = rows.lengths
     parts = max(
         (split.of(numbers, lengths) for numbers in islice(sampler, _STEPS)),
         key=lambda parts: [split.tokens(part, lengths) for part in parts],
     )
-    return _chosen(rows, [number for part in parts for number in part], folder / "chosen"), split.tokens(
-        parts[0], lengths
-    )
+    chosen = [number for part in parts for number in part]
+    sides = [rows.tokens[form.sides * number + side] for number in chosen for side in range(form.sides)]
+    return _save(sides, form, folder / "chosen"), split.tokens(parts[0], lengths)
 
 
-def _prepared(config: dict[str, Any]) -> Rows:
+def _prepared(config: dict[str, Any]) -> tuple[Rows, Format]:
     tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
-    return prepare(tokenizer, config["data"]).train
+    prepared = prepare(tokenizer, config["data"])
+    return prepared.train, Formats(config["data"]).every[prepared.report["train"]["format"]]
 
 
-def _full(config: dict[str, Any], preference: bool, folder: Path) -> Rows:
-    """A step of the longest rows; of a pair the first half is the prompt."""
-    length = int(config["data"]["max_seq_len"])
-    ids = np.ones(length, np.int32)
-    labels = ids.copy()
-    if preference:
-        labels[: length // 2] = IGNORED
-    sides = [(ids, labels)] * (config["backend"]["effective_batch_size"] * (1 + preference))
-    return _save(sides, PreferenceRows if preference else TokenRows, folder)
+def _full(config: dict[str, Any], folder: Path) -> tuple[Rows, Format]:
+    """A step of the longest rows of the first format that the algorithm learns from."""
+    form = next(iter(Formats(config["data"]).asked.values()))
+    sides = form.proxy(int(config["data"]["max_seq_len"])) * int(config["backend"]["effective_batch_size"])
+    return _save(sides, form, folder), form
 
 
-def _chosen(rows: Rows, numbers: Sequence[int], folder: Path) -> Rows:
-    if isinstance(rows, TokenRows):
-        return _save([rows[number] for number in numbers], TokenRows, folder)
-    return _save([rows.sides[2 * number + side] for number in numbers for side in (0, 1)], PreferenceRows, folder)
-
-
-def _save(rows: Sequence[tuple[Ids, Ids]], kind: type[Rows], folder: Path) -> Rows:
-    ids, labels = (np.concatenate(each) for each in zip(*rows, strict=True))
-    offsets = np.cumsum([0, *(len(row) for row, _ in rows)], dtype=np.int64)
+def _save(sides: Sequence[Side], form: Format, folder: Path) -> Rows:
+    ids, labels = (np.concatenate(each) for each in zip(*sides, strict=True))
+    offsets = np.cumsum([0, *(len(row) for row, _ in sides)], dtype=np.int64)
     Flat(ids, labels, offsets).save(folder)
-    return kind(folder)
+    stored: Rows = form.stored(folder)
+    return stored

@@ -14,7 +14,6 @@ from transformers import AutoConfig, TrainerCallback
 from transformers.utils import logging
 
 from training_hub.data.prepare import Prepared
-from training_hub.data.rows import PreferenceRows
 from training_hub.run import RunDir
 from training_hub.workers import models, resolve, weights
 from training_hub.workers.adapters import methods
@@ -51,7 +50,7 @@ def trace(config: dict[str, Any], proxy: dict[str, Any]) -> Traced:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         chosen, tokens = rows.heaviest(config, proxy["processes"], max_tokens, folder)
-        sides = chosen.sides if isinstance(chosen, PreferenceRows) else chosen
+        sides = chosen.tokens
         tracker = Tracker(known.get_text_config().vocab_size, float(sides.trained.sum() / sides.lengths.sum()))
         shape = {"effective_batch_size": len(chosen), "max_tokens_per_gpu": max_tokens}
         whole = config | {"backend": config["backend"] | shape}

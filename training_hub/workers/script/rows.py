@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from training_hub.data.labels import IGNORED
 from training_hub.data.prepare import Prepared
+from training_hub.data.rows import Rows
 from training_hub.run import RunDir
-
-IGNORED = -100
 
 
 def save_chat_template(config: dict[str, Any], checkpoint: Path) -> None:
@@ -31,13 +31,13 @@ def write(run: RunDir, data: Prepared) -> None:
             unfinished.rename(run.prepared / f"{name}.jsonl")
 
 
-def _lines(part: Iterable[Any]) -> Iterator[str]:
+def _lines(part: Rows) -> Iterator[str]:
     """A row a line. The first token of a row is nowhere trained.
 
     Nothing in its row predicts it. But the libraries lay rows end to end, where the last token of the row before would,
     and they would add that to the loss without counting it.
     """
-    for ids, labels in part:
+    for ids, labels in (part[number] for number in range(len(part))):
         trained = [IGNORED, *labels[1:].tolist()]
         counted = sum(label != IGNORED for label in trained)
         row = {"input_ids": ids.tolist(), "labels": trained, "len": len(ids), "num_loss_counted_tokens": counted}

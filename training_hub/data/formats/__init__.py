@@ -1,0 +1,1 @@
+"""One module for each data format. An option of the config group `format` names the class; see `base.Format`."""
