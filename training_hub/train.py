@@ -38,6 +38,7 @@ from training_hub.results.progress import Progress
 from training_hub.results.summary import summarise
 from training_hub.run import RunDir, RunSpec, TrainResult
 from training_hub.terminal import say
+from training_hub.trainers.base import ModelKind
 
 _FULL_GB = 0.001
 
@@ -62,7 +63,8 @@ class Plan:
         """Its model, for `weights_check`, where it begins with it while nobody looks on."""
         if self.launcher.waits or self.start != resume.NEW:
             return []
-        return [(self.config["model"], self.config["backend"]["python"])]
+        trainer = self.composition.classes.trainer
+        return [(self.config["model"], self.config["backend"]["python"], trainer.model if trainer else ModelKind())]
 
 
 def plan(composition: Composition, output_dir: str | None = None) -> Plan:

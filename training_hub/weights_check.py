@@ -11,10 +11,12 @@ from typing import Any
 from training_hub.ask import answer
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.terminal import say
+from training_hub.trainers.base import ModelKind
 
 _WORKER = "training_hub.workers.weights_check"
 
-Asked = tuple[Mapping[str, Any], str | None]  # the node `model` of a run, and the interpreter of its worker
+# The node `model` of a run, the interpreter of its worker, and the kind of model that its trainer makes.
+Asked = tuple[Mapping[str, Any], str | None, ModelKind]
 _checked: list[Asked] = []
 
 
@@ -25,12 +27,12 @@ def must_fit(models: Iterable[Asked]) -> None:
         raise ConfigError(*dict.fromkeys(faults))
 
 
-def _faults(node: Mapping[str, Any], python: str | None) -> tuple[str, ...]:
+def _faults(node: Mapping[str, Any], python: str | None, kind: ModelKind) -> tuple[str, ...]:
     try:
-        answer(_WORKER, node, python)
+        answer(_WORKER, {"model": node, "kind": kind._asdict()}, python)
     except ConfigError as error:
         return error.faults
     except RunFailed as error:  # what keeps it from looking is no fault of the weights
         say(f"warning: the weights were not checked here; the job checks them: {str(error).splitlines()[-1]}")
-    _checked.append((node, python))
+    _checked.append((node, python, kind))
     return ()

@@ -46,7 +46,7 @@ def free(pair: str) -> dict[str, str]:
     typed, module = PAIRS[pair]
     composition = train.composed([*GIVEN, *typed])
     backend = composition.classes.backend
-    taken = {*composition.cfg.recipe, *backend.owned, *backend.broken}
+    taken = {*composition.cfg.recipe, *backend.reserved, *backend.broken}
     options = signature.arguments(module)
     assert options is not None
     return {name: kind for name, kind in options.items() if name not in taken}
@@ -70,11 +70,11 @@ def test_every_other_option_can_be_given_and_reaches_the_command(pair: str) -> N
 
 @pytest.mark.parametrize(
     ("backend", "name"),
-    [(each, name) for each in (MiniTrainerBackend, InstructLabTrainingBackend) for name in each.owned],
+    [(each, name) for each in (MiniTrainerBackend, InstructLabTrainingBackend) for name in each.reserved],
 )
 def test_what_the_worker_sets_is_refused_with_what_to_use_instead(backend: Any, name: str) -> None:
     found = faults(f"backend={backend.name}", f"recipe.{name}=1")
-    instead = f"use {backend.owned[name]}" if backend.owned[name] else "drop it"
+    instead = f"use {backend.reserved[name]}" if backend.reserved[name] else "drop it"
     assert f"recipe.{name}=1: the project's worker sets this; {instead}" in found
 
 
@@ -95,7 +95,7 @@ def test_what_the_script_does_wrongly_is_refused_with_the_reason(backend: Any, n
 def test_every_field_of_mini_trainers_own_arguments_is_known() -> None:
     fields = signature.arguments("mini_trainer.training_types.TrainingArgs") or {}
     assert len(fields) > 40
-    assert set(fields) <= {*(signature.arguments(MINI) or ()), *MiniTrainerBackend.owned}
+    assert set(fields) <= {*(signature.arguments(MINI) or ()), *MiniTrainerBackend.reserved}
 
 
 # Field of instructlab-training's TrainingArgs -> option of its script, or the parameter that takes its place.

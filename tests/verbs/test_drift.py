@@ -138,7 +138,7 @@ def test_an_older_version_of_a_real_library_is_compared(tmp_path: Path) -> None:
     python = str(tmp_path / "env" / "bin" / "python")
     trust.allow(pythons=[python])
     assert "rhai-innovation-mini-trainer 0.8.0, tested with 0.9.0" in other_versions("mini-trainer", python)
-    found = {each.name: (each.what, each.owned) for each in drift("mini-trainer", python)}
+    found = {each.name: (each.what, each.reserved) for each in drift("mini-trainer", python)}
     assert found["validation_data_path"] == ("gone", True)
     assert found["validate_at_epoch"] == ("gone", False)
     assert found["osft_output_dtype"] == ("new: str | None = None", False)

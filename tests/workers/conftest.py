@@ -17,6 +17,11 @@ TEMPLATE = (
     "{% else %}{{ message['content'] }}</s>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+TRAINERS = {
+    "trl.SFTConfig": "training_hub.trainers.sft.SFT",
+    "trl.DPOConfig": "training_hub.trainers.dpo.DPO",
+    "transformers.TrainingArguments": "training_hub.trainers.unsloth_sft.UnslothSFT",
+}
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
@@ -137,6 +142,7 @@ def make_run(tiny: Path, tmp_path: Path) -> Callable[..., Any]:
         }
         for section, values in changes.items():
             config[section] |= values
+        config["backend"] = {"trainer": TRAINERS[config["recipe"]["_target_"]], **config["backend"]}
         run = RunDir(tmp_path / name)
         run.path.mkdir()
         run.create(config, [], {})

@@ -17,14 +17,20 @@ def trained(
 ) -> Callable[..., float]:
     """A function that trains at this strength and returns how far the weights have moved."""
     monkeypatch.syspath_prepend(str(extension))
-    from training_hub_anchor import worker
     from transformers import AutoModelForCausalLM
+
+    from training_hub.installed import trust
+    from training_hub.workers.trl import train as train_here
+
+    monkeypatch.setattr(trust, "_allowed_packages", {"training_hub_anchor"})
 
     beginning = AutoModelForCausalLM.from_pretrained(tiny, dtype="float32").state_dict()
 
     def train(anchor: float) -> float:
         run = make_run(f"anchor-{anchor}")
-        outcome = worker.train(run, run.read_config() | {"algorithm": {"anchor": anchor}})
+        config = run.read_config() | {"algorithm": {"anchor": anchor}}
+        config["backend"]["trainer"] = "training_hub_anchor.trainer.AnchoredSFT"
+        outcome = train_here(run, config)
         now = AutoModelForCausalLM.from_pretrained(outcome["checkpoint_path"], dtype="float32").state_dict()
         return sum(float((now[name] - weight).square().sum()) for name, weight in beginning.items()) ** 0.5
 

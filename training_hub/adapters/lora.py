@@ -9,7 +9,7 @@ from pydantic import Field
 
 from training_hub.errors import enumerate_names, fault
 from training_hub.installed.interpreter import missing_requirements
-from training_hub.interfaces.adapter import OWNED, Adapter, AdapterNode
+from training_hub.interfaces.adapter import RESERVED, Adapter, AdapterNode
 from training_hub.machine import hardware
 from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size
 from training_hub.params import Checked, Text, param, takes
@@ -79,7 +79,7 @@ class LoRAAdapter(Adapter):
 
     Params: ClassVar[type[Checked]] = LoRAParams
     Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": LoRANode, "adapter.quantization": QuantizationNode}
-    owned: ClassVar[Mapping[str, str]] = OWNED
+    reserved: ClassVar[Mapping[str, str]] = RESERVED
 
     def check(self, config: Mapping[str, Any]) -> list[str]:
         """Settings that PEFT would ignore or fail on, and libraries that only some settings need."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from training_hub.errors import fault
-from training_hub.interfaces.adapter import OWNED, Adapter, AdapterNode
+from training_hub.interfaces.adapter import RESERVED, Adapter, AdapterNode
 from training_hub.model_files import MemoryFloor, Size
 from training_hub.params import Checked, Text, param
 
@@ -24,8 +24,8 @@ class OSFAdapter(Adapter):
     """Freezes the strongest singular directions of each matrix and trains the others."""
 
     Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": OSFNode}
-    owned: ClassVar[Mapping[str, str]] = {
-        **OWNED,
+    reserved: ClassVar[Mapping[str, str]] = {
+        **RESERVED,
         "target_modules": "target_patterns",
         "init_weights": "",
         "modules_to_save": "",

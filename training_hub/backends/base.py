@@ -12,21 +12,25 @@ from training_hub.interfaces.backend import Backend
 from training_hub.model_files import MemoryFloor, Size
 from training_hub.params import BackendNode
 from training_hub.run import TrainResult
+from training_hub.trainers.base import Trainer
 
 
 class RecipeBackend(Backend):
     """A library that trains by a recipe, in worker processes of its own.
 
-    name: its file in `conf/backend/`. Node: the settings in that file. owned: arguments of the library that the
-    project's worker sets itself, each with the parameter to use instead. libraries: nodes beside `recipe` that hold
-    arguments of the library, by dotted path, with what is owned of each. takes_adapter: whether its worker reads the
-    node `adapter`. cannot_resume: why a run that has stopped cannot go on with it; "" where it can. without_flash: what
-    happens where flash-attn is not installed. of_gpus: switches of the library that need a GPU, as in `recipe`.
+    name: its file in `conf/backend/`. Node: the settings in that file. reserved: arguments of the library that the
+    project's worker sets itself, each with the parameter to use instead, where the recipe names no trainer. trainer:
+    what `backend.trainer` must derive from, None where there is no choice of trainers. libraries: nodes beside `recipe`
+    that hold arguments of the library, by dotted path, with what is reserved of each. takes_adapter: whether its worker
+    reads the node `adapter`. cannot_resume: why a run that has stopped cannot resume with it; "" where it can.
+    without_flash: what happens where flash-attn is not installed. of_gpus: switches of the library that need a GPU, as
+    in `recipe`.
     """
 
     name: ClassVar[str]
     Node: ClassVar[type[BackendNode]] = BackendNode
-    owned: ClassVar[Mapping[str, str]] = {}
+    reserved: ClassVar[Mapping[str, str]] = {}
+    trainer: ClassVar[type[Trainer] | None] = None
     libraries: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     takes_adapter: ClassVar[bool] = False
     cannot_resume: ClassVar[str] = ""
@@ -57,10 +61,6 @@ class RecipeBackend(Backend):
         return []
 
     @classmethod
-    def owned_of(cls, target: str) -> Mapping[str, str]:
-        """What the worker sets of a recipe's class, `owned` by default."""
-        return cls.owned
-
     def check(self, config: Mapping[str, Any]) -> list[str]:
         """What the library cannot do or is known to do wrongly with this config, one line each, in the front."""
         return []

@@ -28,7 +28,7 @@ class InstructLabTrainingBackend(ScriptBackend):
     module: ClassVar[str] = "instructlab.training.main_ds"
     Node: ClassVar[type[BackendNode]] = InstructLabTrainingNode
     without_flash: ClassVar[str] = "sdpa instead, and one process only"
-    owned: ClassVar[Mapping[str, str]] = {
+    reserved: ClassVar[Mapping[str, str]] = {
         "data_path": "data_path",
         "output_dir": "output_dir",
         "tensorboard_log_dir": "logger.tensorboard.log_dir",

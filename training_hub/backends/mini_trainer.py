@@ -22,7 +22,7 @@ class MiniTrainerBackend(ScriptBackend):
     name: ClassVar[str] = "mini-trainer"
     module: ClassVar[str] = "mini_trainer.train"
     cannot_resume: ClassVar[str] = _RESUME
-    owned: ClassVar[Mapping[str, str]] = {
+    reserved: ClassVar[Mapping[str, str]] = {
         "data_path": "data_path",
         "output_dir": "output_dir",
         "validation_data_path": "eval_data_path",

@@ -77,7 +77,7 @@ class ScriptBackend(RecipeBackend):
             **config,
             "model": {**config["model"], "dtype": "bfloat16"},
             "recipe": {**on_trl, "optim": "adamw_torch"},
-            "backend": {**config["backend"], **step},
+            "backend": {**config["backend"], **step, "trainer": "training_hub.trainers.sft.SFT"},
             "adapter": {},
             "memory_proxy": proxy,
         }

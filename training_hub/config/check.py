@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from training_hub.config.composition import Composition
 from training_hub.config.hanging import hanging
-from training_hub.config.unknown import deleted, derived, owned, unknown
+from training_hub.config.unknown import deleted, derived, reserved, unknown
 from training_hub.config.values import Entries, root_values, spell, wrong_nodes, wrong_values
 from training_hub.errors import enumerate_names, fault
 from training_hub.params import beside
@@ -46,7 +46,7 @@ def _faults(composition: Composition, entries: Entries, allow_missing: bool) -> 
     if schema.unfit:  # whose parameters these are is then anyone's guess
         return list(schema.unfit)
     missing = missing_parameters(composition)
-    faults = unknown(composition) + owned(composition) + deleted(composition)
+    faults = unknown(composition) + reserved(composition) + deleted(composition)
     faults += derived(composition)
     if missing and not allow_missing:
         given = " ".join(f"{name}=..." for name in missing)

@@ -10,11 +10,12 @@ from omegaconf import DictConfig
 
 from training_hub.config.choices import entry, options
 from training_hub.config.lookup import selected
-from training_hub.installed.locate import ADAPTER, ALGORITHM, BACKEND, LAUNCHER, LOGGER, find_class
+from training_hub.installed.locate import ADAPTER, ALGORITHM, BACKEND, LAUNCHER, LOGGER, TRAINER, find_class
 from training_hub.interfaces.adapter import Adapter
 from training_hub.interfaces.logger import Logger
 from training_hub.params import SweepParams, aliases
 from training_hub.registry import AlgorithmRegistry
+from training_hub.trainers.base import Trainer
 
 
 class Classes:
@@ -37,6 +38,14 @@ class Classes:
         """The chosen backend's."""
         registered = AlgorithmRegistry.made_in_python(self._choices["algorithm"], self._choices["backend"])
         return registered or self._named("backend", "_target_", BACKEND)
+
+    @cached_property
+    def trainer(self) -> type[Trainer] | None:
+        """What declares the trainer; None where the backend has no choice of trainers."""
+        if getattr(self.backend, "trainer", None) is None:
+            return None
+        found: type[Trainer] = find_class(str(selected(self._cfg, "backend.trainer")), TRAINER, key="backend.trainer")
+        return found
 
     @cached_property
     def launcher(self) -> Any:

@@ -28,7 +28,7 @@ class Schema:
 
     params: owners of the root parameters. nodes: class of each config group's node, by its dotted path.
     libraries: for each node that names a class of a library (`recipe`, `adapter.peft`), by its dotted path, the
-    arguments of that class with their annotations, None where its source is not installed. owned: of these, the ones
+    arguments of that class with their annotations, None where its source is not installed. reserved: of these, the ones
     that the worker sets, with the parameter to use instead. unfit: what of the choices does not go together.
     elsewhere: finds the choice that a parameter belongs to which this config lacks, e.g. "lora_r" ->
     "algorithm=lora_sft".
@@ -37,7 +37,7 @@ class Schema:
     params: tuple[type[BaseModel], ...]
     nodes: Mapping[str, type[BaseModel]]
     libraries: Mapping[str, Mapping[str, str] | None]
-    owned: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reserved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unfit: tuple[str, ...] = ()
     elsewhere: Callable[[str], str | None] = lambda name: None
 
@@ -76,12 +76,13 @@ def schema_of(cfg: DictConfig, choices: Mapping[str, str], classes: Classes, pyt
         **hooks.nodes(cfg),
     }
     libraries = ["recipe", *backend.libraries] + ["adapter.peft"] * (adapter is not Adapter)
-    target = str(selected(cfg, "recipe._target_"))
+    trainer = classes.trainer
+    of_recipe = {**trainer.reserved, **trainer.derived} if trainer else backend.reserved
     return Schema(
         params=(own, launcher.Params, *(() if issubclass(own, adapter.Params) else (adapter.Params,))),
         nodes=nodes,
         libraries={path: _arguments(cfg, path, choices, python) for path in libraries} | hooks.libraries(cfg, python),
-        owned={"recipe": backend.owned_of(target), "adapter.peft": adapter.owned, **backend.libraries},
+        reserved={"recipe": of_recipe, "adapter.peft": adapter.reserved, **backend.libraries},
         unfit=(*hooks.nameless(cfg), *_incompatible(choices, of_adapter, backend.takes_adapter)),
         elsewhere=partial(owner_of, of_adapter is not None),
     )

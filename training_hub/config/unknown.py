@@ -40,7 +40,7 @@ def unknown(composition: Composition) -> list[str]:
             close = [key for key in map(str, node) if suggestion(key, known)]
             found += [_fault(composition, f"{path}.{key}", known) for key in close]
         elif arguments is not None:
-            known = {*arguments, *schema.owned.get(path, ()), "_target_"}
+            known = {*arguments, *schema.reserved.get(path, ()), "_target_"}
             found += _inside(composition, path, known, str(node._get_node("_target_")))
     return found
 
@@ -54,12 +54,12 @@ def _without_header(composition: Composition) -> list[str]:
     ]
 
 
-def owned(composition: Composition) -> list[str]:
+def reserved(composition: Composition) -> list[str]:
     """Arguments of the library that the user sets although the project's worker does."""
     by_user = composition.by_user
     return [
         fault(key, composition.shown(key), "the project's worker sets this", f"use {instead}" if instead else "drop it")
-        for path, names in composition.schema.owned.items()
+        for path, names in composition.schema.reserved.items()
         for key, instead in ((f"{path}.{name}", instead) for name, instead in names.items())
         if key in by_user
     ]

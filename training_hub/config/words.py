@@ -58,7 +58,7 @@ def is_trusting(typed: Typed) -> bool:
 
 def is_word(key: str) -> bool:
     """Whether typing a setting may decide what is executed."""
-    return key in ("trust", "backend.worker") or runs(key, "any/value")
+    return key in ("trust", "backend.worker", "backend.trainer") or runs(key, "any/value")
 
 
 def runs(key: str, value: Any, launcher: str | None = None) -> bool:
@@ -89,7 +89,7 @@ def _launchers(further: str | None) -> Iterator[Any]:
 
 def would_run(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[str]:
     """What a run folder's files name that is executed, as it would be typed."""
-    for name in ("python", "worker"):
+    for name in ("python", "worker", "trainer"):
         if value := (config.get("backend") or {}).get(name):
             yield f"backend.{name}={value}"
     for group, key in (("logger", "worker"), ("callbacks", "_target_")):
@@ -103,7 +103,7 @@ def would_run(config: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[s
     yield from (f"{key}={value}" for key, value in _leaves(config) if key != PYTHON and runs(key, value, launcher))
     for text in map(str, overrides):
         key, _, value = text.lstrip("+").partition("=")
-        if runs(key, value, launcher) or key.rpartition(".")[2] in ("worker", "_target_"):
+        if runs(key, value, launcher) or key.rpartition(".")[2] in ("worker", "trainer", "_target_"):
             yield text.lstrip("+")
 
 
@@ -174,6 +174,7 @@ def _code(cfg: DictConfig) -> Iterator[tuple[str, str]]:
     for group in ("algorithm", "backend", "launcher", "adapter"):
         yield group, "_target_"
     yield "backend", "worker"
+    yield "backend", "trainer"
     for name in OmegaConf.select(cfg, FORMATS) or ():
         yield f"{FORMATS}.{name}", "_target_"
     for group in ("logger", "callbacks"):

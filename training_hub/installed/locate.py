@@ -21,6 +21,7 @@ ADAPTER = "training_hub.interfaces.adapter.Adapter"
 LOGGER = "training_hub.interfaces.logger.Logger"
 CLIENT = "training_hub.workers.loggers.base.Client"
 FORMAT = "training_hub.data.formats.base.Format"
+TRAINER = "training_hub.trainers.base.Trainer"
 CALLBACK = "training_hub.callbacks.TrainingHubCallback"
 _WAY = "derive it from that"
 

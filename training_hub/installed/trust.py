@@ -42,8 +42,8 @@ def allow_config(config: Mapping[str, Any]) -> None:
 def imported(config: Mapping[str, Any]) -> list[str]:
     """What a worker imports by its name in a config."""
     loggers, callbacks = config.get("logger") or {}, config.get("callbacks") or {}
-    formats = (config.get("data") or {}).get("formats") or {}
-    names = [(config.get("backend") or {}).get("worker"), *(node.get("worker") for node in loggers.values())]
+    backend, formats = config.get("backend") or {}, (config.get("data") or {}).get("formats") or {}
+    names = [backend.get("worker"), backend.get("trainer"), *(node.get("worker") for node in loggers.values())]
     named = (node.get("_target_") for node in (*callbacks.values(), *formats.values()))
     return [str(name) for name in (*names, *named) if name]
 

@@ -11,7 +11,7 @@ from training_hub.model_files import ITEM_SIZES, MemoryFloor, Size
 from training_hub.params import Checked, Text, param
 
 # Arguments of every config class of PEFT that the worker sets itself; "" where there is no parameter for it.
-OWNED = {
+RESERVED = {
     "task_type": "",
     "peft_type": "",
     "auto_mapping": "",
@@ -42,13 +42,13 @@ class AdapterNode(Checked):
 class Adapter:
     """No adapter: all weights are trained.
 
-    Params: its parameters. Nodes: class of its node and of nodes inside it, by dotted path. owned: arguments of PEFT
+    Params: its parameters. Nodes: class of its node and of nodes inside it, by dotted path. reserved: arguments of PEFT
     that the worker sets, with the parameter to use instead.
     """
 
     Params: ClassVar[type[Checked]] = NoParams
     Nodes: ClassVar[Mapping[str, type[Checked]]] = {"adapter": NoNode}
-    owned: ClassVar[Mapping[str, str]] = {}
+    reserved: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, **settings: Any) -> None:
         """settings: those of the node `adapter`."""

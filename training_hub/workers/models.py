@@ -6,32 +6,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from training_hub.errors import ConfigError, fault
+from training_hub.trainers.base import LANGUAGE_MODEL, ModelKind
 from training_hub.workers import weights
 from training_hub.workers.resolve import attention
 from training_hub.workers.tokenizer import WAY_OUT, first_line, where
 
 
-def load_model(node: dict[str, Any], use_cpu: bool, **changes: Any) -> PreTrainedModel:
-    """A causal language model for training all weights: dtype auto is float32. changes: what to load otherwise.
+def load_model(
+    node: dict[str, Any], use_cpu: bool, kind: ModelKind = LANGUAGE_MODEL, **changes: Any
+) -> PreTrainedModel:
+    """A model for training all weights: dtype auto is float32. changes: what to load otherwise.
 
     Updates are often smaller than what bfloat16 can tell apart next to a weight, so the weights that are trained stay
     in float32; the matrix products run in bfloat16 under autocast all the same. ConfigError where the weights are not
     those of the model, or not finite.
     """
-    model: PreTrainedModel = weights.load(node, **(_how(node, use_cpu) | changes))
+    model: PreTrainedModel = weights.load(node, kind, **(_how(node, use_cpu) | changes))
     return model
 
 
-def sketch(node: dict[str, Any], use_cpu: bool, **changes: Any) -> PreTrainedModel:
+def sketch(node: dict[str, Any], use_cpu: bool, kind: ModelKind = LANGUAGE_MODEL, **changes: Any) -> PreTrainedModel:
     """The same from its config alone, with any weights; packed ones are not packed."""
     try:
-        config = AutoConfig.from_pretrained(node["path"], **where(node))
+        config = AutoConfig.from_pretrained(node["path"], **where(node), **kind.arguments)
         how = _how(node, use_cpu) | {name: value for name, value in changes.items() if name == "dtype"}
         trust = node["trust_remote_code"]
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=trust, **how)
+        model: PreTrainedModel = weights.class_of(kind).from_config(config, trust_remote_code=trust, **how)
     except (OSError, ValueError) as error:
         raise ConfigError(fault("model_path", node["path"], first_line(error), WAY_OUT)) from error
     return model

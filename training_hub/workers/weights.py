@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
+import transformers
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from transformers.quantizers import AutoHfQuantizer
 from transformers.utils import (
     SAFE_WEIGHTS_INDEX_NAME,
@@ -22,6 +24,7 @@ from transformers.utils.hub import get_checkpoint_shard_files
 
 from training_hub.errors import ConfigError, fault
 from training_hub.model_weights import layers, some, wrapped_by
+from training_hub.trainers.base import LANGUAGE_MODEL, ModelKind
 from training_hub.workers import finite
 from training_hub.workers.tokenizer import WAY_OUT, first_line, where
 
@@ -34,14 +37,19 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def load(node: Mapping[str, Any], **how: Any) -> PreTrainedModel:
-    """A causal language model with all of its weights from the files. ConfigError where they do not load or fit.
+def class_of(kind: ModelKind) -> Any:
+    """Transformers' class that makes models of a kind."""
+    return getattr(transformers, kind.auto)
+
+
+def load(node: Mapping[str, Any], kind: ModelKind = LANGUAGE_MODEL, **how: Any) -> PreTrainedModel:
+    """A model with all of its weights from the files, but for the new ones. ConfigError where they do not load or fit.
 
     how: further arguments of from_pretrained.
     """
     path, told = node["path"], {"output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(path, **told, **how, **where(node))
+        loaded: Any = class_of(kind).from_pretrained(path, **told, **kind.arguments, **how, **where(node))
     except UnpicklingError:
         raise ConfigError(_pickle(path)) from None
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -54,7 +62,7 @@ def load(node: Mapping[str, Any], **how: Any) -> PreTrainedModel:
             fault("model_path", path, "holds an adapter", "merge it first: python -m training_hub export")
         )
     _must_be_unpackable(model.config, path)
-    must_fit(model, loaded[1], path)
+    must_fit(model, loaded[1], path, kind)
     _must_be_finite(model, node)
     return model
 
@@ -71,16 +79,18 @@ def _cause(error: Exception) -> str:
     return first_line(error)
 
 
-def must_fit(model: PreTrainedModel, told: Mapping[str, Any], path: str) -> None:
+def must_fit(model: PreTrainedModel, told: Mapping[str, Any], path: str, kind: ModelKind = LANGUAGE_MODEL) -> None:
     """ConfigError where tensors are missing, left over or of another shape, and the architecture does not say so.
 
     told: what transformers tells of loading: the tensors that it has to find, less those that are tied or ignorable.
     A buffer that the model computes itself and some libraries save, such as a rotary `inv_freq`, is not left over.
+    kind: which of them may be missing or left over.
     """
     missing, other = set(told["missing_keys"]), {name: shapes for name, *shapes in told["mismatched_keys"]}
     packed = getattr(model, "hf_quantizer", None) is not None
     unexpected = {name for name in told["unexpected_keys"] if not (packed and name.endswith(_SCALES))}
     unexpected -= {name for name, _ in model.named_buffers()}
+    missing, unexpected = _but(missing, kind.new), _but(unexpected, kind.unused)
     parts = [
         f"{len(names)} {what} ({some(names)})"
         for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", other))
@@ -89,6 +99,11 @@ def must_fit(model: PreTrainedModel, told: Mapping[str, Any], path: str) -> None
     if parts:
         rule = f"its tensors are not those of {type(model).__name__}: {', '.join(parts)}"
         raise ConfigError(fault("model_path", path, rule, _way_out(missing, unexpected, bool(other))))
+
+
+def _but(names: set[str], patterns: Iterable[str]) -> set[str]:
+    """The names that match none of the patterns."""
+    return {name for name in names if not any(fnmatchcase(name, pattern) for pattern in patterns)}
 
 
 def _way_out(missing: set[str], unexpected: set[str], other_shapes: bool) -> str:
@@ -116,17 +131,17 @@ def at_hand(node: Mapping[str, Any]) -> bool:
         return False
 
 
-def check_files(node: Mapping[str, Any], values: bool = True) -> None:
+def check_files(node: Mapping[str, Any], values: bool = True, kind: ModelKind = LANGUAGE_MODEL) -> None:
     """The same of a model's files, for what loads them in another process: no weights are held.
 
     values: whether to read the numbers too. ConfigError.
     """
     try:
-        config = AutoConfig.from_pretrained(node["path"], **where(node))
+        config = AutoConfig.from_pretrained(node["path"], **where(node), **kind.arguments)
         _must_be_unpackable(config, node["path"])
         files = _files(node)
-        if type(config) in AutoModelForCausalLM._model_mapping and not getattr(config, "quantization_config", None):
-            _check_names(config, files, node)
+        if type(config) in class_of(kind)._model_mapping and not getattr(config, "quantization_config", None):
+            _check_names(config, files, node, kind)
         _refuse(finite.of_files(files) if values else None, node["path"])
     except UnpicklingError:
         raise ConfigError(_pickle(node["path"])) from None
@@ -146,16 +161,16 @@ def _must_be_unpackable(config: Any, path: str) -> None:
         raise ConfigError(fault("model_path", path, rule, "give the model without quantization"))
 
 
-def _check_names(config: Any, files: list[Path], node: Mapping[str, Any]) -> None:
+def _check_names(config: Any, files: list[Path], node: Mapping[str, Any], kind: ModelKind) -> None:
     """Have transformers load tensors that have shapes and no numbers, so that it converts names as it always does."""
     stored = dict(_shapes(files))
     if not stored:
         return
     with torch.device("meta"):
-        kind = type(AutoModelForCausalLM.from_config(config, trust_remote_code=node["trust_remote_code"]))
+        made = type(class_of(kind).from_config(config, trust_remote_code=node["trust_remote_code"]))
     how = {"device_map": "meta", "output_loading_info": True, "ignore_mismatched_sizes": True}
-    model, told = kind.from_pretrained(None, config=config, state_dict=stored, **how)
-    must_fit(model, told, node["path"])
+    model, told = made.from_pretrained(None, config=config, state_dict=stored, **how)
+    must_fit(model, told, node["path"], kind)
 
 
 def _shapes(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:

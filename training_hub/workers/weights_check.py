@@ -1,4 +1,4 @@
-"""Check a model's weights where their files are here. Reads the node `model` as JSON from standard input."""
+"""Check a model's weights where their files are here. Reads {"model", "kind"} as JSON from standard input."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 
+from training_hub.trainers.base import ModelKind
 from training_hub.unexpected import status_of
 
 
@@ -20,9 +21,9 @@ def _check() -> None:
     with contextlib.redirect_stdout(sys.stderr):  # libraries may print
         from training_hub.workers import weights
 
-        node = json.load(sys.stdin)
-        if weights.at_hand(node):
-            weights.check_files(node, values=False)
+        asked = json.load(sys.stdin)
+        if weights.at_hand(asked["model"]):
+            weights.check_files(asked["model"], values=False, kind=ModelKind(**asked["kind"]))
     print("null")
 
 

@@ -4,13 +4,13 @@
 from typing import Any
 
 import torch
-from trl import SFTConfig
 
 from training_hub.run import RunDir
 from training_hub.workers.exact_steps import sft
-from training_hub.workers.exact_steps.owned import OWNED
 from training_hub.workers.exact_steps.trainer import StepTrainer
-from training_hub.workers.loop import run_loop
+from training_hub.workers.loop.run_loop import Loaded
+
+without_numbers = sft.without_numbers
 
 
 class Anchor:
@@ -28,12 +28,7 @@ class Anchor:
             weight.grad.add_(weight - beginning, alpha=self.strength)
 
 
-def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
-    """Train and save."""
-    return run_loop.train(run, config, SFTConfig, OWNED, build)
-
-
-def build(run: RunDir, config: dict[str, Any], loaded: run_loop.Loaded) -> StepTrainer:
+def build(run: RunDir, config: dict[str, Any], loaded: Loaded) -> StepTrainer:
     """The trainer of sft, built before a resumed run loads its checkpoint, so the initial weights stay the same."""
     trainer = sft.build(run, config, loaded)
     trainer.complete_gradients = Anchor(loaded.model, config["algorithm"]["anchor"])

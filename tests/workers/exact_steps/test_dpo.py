@@ -14,7 +14,7 @@ import yaml
 
 from tests.workers.conftest import conversation
 from training_hub.errors import ConfigError, RunFailed
-from training_hub.workers.exact_steps.owned import OWNED_BY_DPO
+from training_hub.trainers.dpo import DPO
 from training_hub.workers.trl import train
 
 pytestmark = [
@@ -199,18 +199,17 @@ def test_evaluating_in_between_changes_no_loss(dpo: MakeRun, losses: Losses) -> 
 
 
 def test_every_loss_that_can_be_chosen_is_a_mean_over_pairs(dpo: MakeRun) -> None:
-    from trl import DPOConfig
 
     from training_hub.algorithms.dpo import Loss
     from training_hub.workers.exact_steps.dpo import build
     from training_hub.workers.loop import run_loop
 
     run = dpo()
-    loaded = run_loop.load(run, run.read_config(), DPOConfig, OWNED_BY_DPO, run_loop.model_and_adapter)
+    loaded = run_loop.load(run, run.read_config(), DPO, run_loop.model_and_adapter)
     trainer = build(run, run.read_config(), loaded)
     trainer.model.eval()
     rows = [trainer.rows[number] for number in range(6)]
-    trainer._reference["train"] = trainer._ask_reference(trainer.rows, range(6)) + 0.7  # so that no margin is 0
+    trainer._reference["train"] = trainer.ask_reference(trainer.rows, range(6)) + 0.7  # so that no margin is 0
     trainer._reference["train"][:, 1] -= 1.1
     trainer.label_smoothing = 0.1
     for name in get_args(Loss):
@@ -237,7 +236,7 @@ def test_the_arguments_that_the_loop_sets_itself_are_arguments_of_trl() -> None:
     from trl import DPOConfig, SFTConfig
 
     known = DPOConfig.__dataclass_fields__.keys() | SFTConfig.__dataclass_fields__.keys()
-    assert OWNED_BY_DPO.keys() <= known
+    assert DPO.reserved.keys() <= known
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.run import RunDir
-from training_hub.workers.exact_steps.owned import OWNED
+from training_hub.trainers.sft import SFT
 from training_hub.workers.trl import train
 
 pytestmark = pytest.mark.needs("trl", "torch", "accelerate")
@@ -135,7 +135,7 @@ def test_evaluations_and_checkpoints_come_when_they_are_asked_for(make_run: Make
 def test_the_arguments_that_the_loop_sets_itself_are_arguments_of_trl() -> None:
     from trl import SFTConfig
 
-    assert OWNED.keys() <= SFTConfig.__dataclass_fields__.keys()
+    assert SFT.reserved.keys() <= SFTConfig.__dataclass_fields__.keys()
 
 
 class StoppedRun(RunDir):

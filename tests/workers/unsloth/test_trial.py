@@ -20,15 +20,13 @@ MakeRun = Callable[..., Any]
 @pytest.fixture
 def trainer(make_run: MakeRun) -> Any:
     """The trainer for unsloth, on a model that transformers has loaded."""
-    from transformers import TrainingArguments
-
+    from training_hub.trainers.unsloth_sft import UnslothSFT
     from training_hub.workers.loop import run_loop
-    from training_hub.workers.unsloth.owned import OWNED
     from training_hub.workers.unsloth.trainer import UnslothTrainer
 
     run: RunDir = make_run(recipe={"_target_": "transformers.TrainingArguments"})
     config = run.read_config()
-    loaded = run_loop.load(run, config, TrainingArguments, OWNED, run_loop.model_and_adapter)
+    loaded = run_loop.load(run, config, UnslothSFT, run_loop.model_and_adapter)
     loaded.model.set_attn_implementation("sdpa")
     return UnslothTrainer(
         loaded.model, loaded.args, run, loaded.data.train, loaded.data.eval, packed=True,

@@ -132,4 +132,4 @@ def _drifted(backend: str, python: str | None, differences: Sequence[Difference]
 
 
 def _given_by(each: Difference) -> str:
-    return "; ".join([*each.lines, *(["the backend itself"] if each.owned else [])]) or "-"
+    return "; ".join([*each.lines, *(["the backend itself"] if each.reserved else [])]) or "-"

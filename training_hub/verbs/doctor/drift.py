@@ -25,13 +25,13 @@ _CLOSE = 0.6  # how much alike two names are that may be one argument's
 
 @dataclass(frozen=True)
 class Difference:
-    """One argument that is not as it was. lines: where recipes give it; owned: whether the backend's code may."""
+    """One argument that is not as it was. lines: where recipes give it; reserved: whether the backend's code may."""
 
     target: str
     name: str
     what: str
     lines: tuple[str, ...] = ()
-    owned: bool = False
+    reserved: bool = False
 
     @property
     def breaks(self) -> bool:
@@ -134,7 +134,7 @@ def _with_lines(backend: str, differences: Sequence[Difference]) -> list[Differe
             for source in composition.sources
             if key in source.keys
         ]
-        owned = any(each.name in composition.classes.backend.owned_of(each.target) for composition, _ in mine)
-        return replace(each, lines=tuple(dict.fromkeys(places)), owned=owned)
+        reserved = any(each.name in names for composition, _ in mine for names in composition.schema.reserved.values())
+        return replace(each, lines=tuple(dict.fromkeys(places)), reserved=reserved)
 
     return [given(each) for each in differences]

@@ -66,7 +66,10 @@ def place_of(config: Mapping[str, Any], gpu_memory_gib: float | None) -> Place:
 
 def proxy_of(composition: Composition, config: dict[str, Any], place: Place) -> dict[str, Any]:
     """What the worker is asked to go through."""
-    backend = composition.choices["backend"]
+    backend, trainer = composition.choices["backend"], composition.classes.trainer
+    if trainer and trainer.unknown_memory:
+        way = "add time=true, which trains a few steps and reports the time that they take"
+        raise ConfigError(fault("algorithm", composition.choices["algorithm"], trainer.unknown_memory, way))
     found: dict[str, Any] | None = made(composition.classes.backend, config["backend"], "backend").memory_proxy(config)
     if found is None:
         way = "watch the first steps of a run"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from peft import LoftQConfig, LoraConfig, PeftModel, get_peft_model_state_dict, 
 from transformers import BitsAndBytesConfig, PreTrainedModel, TrainerCallback, set_seed
 
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+from training_hub.trainers.base import LANGUAGE_MODEL, ModelKind
 from training_hub.workers import models
 from training_hub.workers.adapters.methods import arguments, wrapped
 
@@ -41,15 +43,17 @@ def complete_gradients(model: PeftModel) -> None:
     """What is to do after the backward passes of a step: nothing."""
 
 
-def by_peft(model: PreTrainedModel, given: dict[str, Any]) -> PeftModel:
-    """The model with an adapter, as PEFT itself makes it."""
-    return wrapped(model, LoraConfig(**given, task_type="CAUSAL_LM"))
+def by_peft(model: PreTrainedModel, given: dict[str, Any], task: str) -> PeftModel:
+    """The model with an adapter, as PEFT itself makes it. task: PEFT's name of the kind of model."""
+    return wrapped(model, LoraConfig(**given, task_type=task))
 
 
-def add(model: PreTrainedModel, config: dict[str, Any], put_in: PutIn = by_peft) -> PeftModel:
+def add(
+    model: PreTrainedModel, config: dict[str, Any], kind: ModelKind = LANGUAGE_MODEL, put_in: PutIn | None = None
+) -> PeftModel:
     """The model with an adapter, which alone is trained. ConfigError where it does not fit the model.
 
-    put_in: makes it, from the model and the arguments of peft.LoraConfig.
+    put_in: makes it, from the model and the arguments of peft.LoraConfig; by default PEFT does.
     """
     given = arguments(config)
     if given["loftq_config"]:
@@ -58,7 +62,7 @@ def add(model: PreTrainedModel, config: dict[str, Any], put_in: PutIn = by_peft)
     _keep_gradients(model)
     set_seed(config["recipe"]["seed"])
     try:
-        adapted = put_in(model, given)
+        adapted = (put_in or partial(by_peft, task=kind.task))(model, given)
     except (ValueError, TypeError, ImportError, NotImplementedError) as error:
         raise ConfigError(fault("adapter.peft", "peft.LoraConfig", str(error).strip().splitlines()[0])) from error
     _check_patterns(adapted, given)
@@ -68,7 +72,9 @@ def add(model: PreTrainedModel, config: dict[str, Any], put_in: PutIn = by_peft)
     return adapted
 
 
-def finished(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None) -> PreTrainedModel | PeftModel:
+def finished(
+    model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None, kind: ModelKind
+) -> PreTrainedModel | PeftModel:
     """What is saved: the adapter, or with `merge` the plain model with the adapter added to its weights.
 
     dtype: of the saved weights; None: what the model came in, and for the adapter alone what it was trained in.
@@ -76,7 +82,7 @@ def finished(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None
     if not config["adapter"]["merge"]:
         return model if dtype is None else torch.nn.Module.to(model, dtype)
     if getattr(model, "is_quantized", False):
-        model = _on_whole_weights(model, config)
+        model = _on_whole_weights(model, config, kind)
     merged: PreTrainedModel = model.merge_and_unload(safe_merge=True)
     return torch.nn.Module.to(merged, dtype or models.stored_dtype(config["model"]))
 
@@ -86,9 +92,9 @@ def measured(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None
     return {}
 
 
-def _on_whole_weights(model: PeftModel, config: dict[str, Any]) -> PeftModel:
+def _on_whole_weights(model: PeftModel, config: dict[str, Any], kind: ModelKind) -> PeftModel:
     """The adapter on the weights before they were quantised: merged into these, it is not rounded to 4 or 8 bits."""
-    whole = wrapped(models.load_model(config["model"], use_cpu=True), model.peft_config["default"])
+    whole = wrapped(models.load_model(config["model"], True, kind), model.peft_config["default"])
     set_peft_model_state_dict(whole, get_peft_model_state_dict(model))
     return whole
 

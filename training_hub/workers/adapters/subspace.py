@@ -21,6 +21,7 @@ from peft.tuners.osf.layer import Linear as OSFLinear
 from transformers import PreTrainedModel, TrainerCallback
 
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
+from training_hub.trainers.base import LANGUAGE_MODEL, ModelKind
 from training_hub.workers.adapters import svd
 from training_hub.workers.adapters.methods import arguments, wrapped
 
@@ -113,10 +114,10 @@ def complete_gradients(model: PeftModel) -> None:
         layer.made = layer.dense = None
 
 
-def add(model: PreTrainedModel, config: dict[str, Any]) -> PeftModel:
+def add(model: PreTrainedModel, config: dict[str, Any], kind: ModelKind = LANGUAGE_MODEL) -> PeftModel:
     """The model with its matrices split. ConfigError where they cannot be."""
     names, given = targets(model, config["adapter"]["target_patterns"]), arguments(config)
-    how = OSFConfig(**given, target_modules=names, task_type="CAUSAL_LM")
+    how = OSFConfig(**given, target_modules=names, task_type=kind.task)
     with svd.from_cache(model, names, config["data"]["cache_dir"]):
         try:
             split = wrapped(model, how)
@@ -168,7 +169,7 @@ def measured(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None
 
 
 @torch.no_grad()
-def finished(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None) -> PreTrainedModel:
+def finished(model: PeftModel, config: dict[str, Any], dtype: torch.dtype | None, kind: ModelKind) -> PreTrainedModel:
     """The plain model with what was learned in its weights."""
     plain: PreTrainedModel = model.merge_and_unload()
     return plain if dtype is None else torch.nn.Module.to(plain, dtype)

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
-from trl.trainer import dpo_trainer
 
 from training_hub.workers.adapters import svd
 from training_hub.workers.exact_steps import attention, loss
-from training_hub.workers.exact_steps.preference import PreferenceTrainer
+
+Place = tuple[Any, str, Any]  # an owner, the name of what it has, and what stands in for that
 
 
 @contextlib.contextmanager
-def put_in(gpu: bool, chunked: bool) -> Iterator[None]:
+def put_in(gpu: bool, chunked: bool, of_trainer: Iterable[Place] = ()) -> Iterator[None]:
     """Put them in while the block lasts.
 
     gpu: attention as there, in the type that the products have. chunked: whether logits may be computed in tiles.
+    of_trainer: what else the trainer's module has to have replaced.
     """
-    places: list[tuple[Any, str, Any]] = [
+    places: list[Place] = [
         (loss, "has_plain_head", has_plain_head if chunked else lambda _: False),
         (svd, "from_cache", from_nowhere),
         (torch.nn.Module, "to", stay),
-        (dpo_trainer, "hash_module", lambda _: ""),
-        (PreferenceTrainer, "_ask_reference", know_nothing),
+        *of_trainer,
         *([(attention, "attend", attention.attend_by_row)] if gpu else []),
     ]
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
@@ -83,8 +82,3 @@ def from_nowhere(*_: Any) -> Iterator[None]:
 def stay(module: torch.nn.Module, *_: Any, **__: Any) -> torch.nn.Module:
     """The model is where it is to be: without numbers its tensors cannot change places."""
     return module
-
-
-def know_nothing(_trainer: Any, rows: Any, _numbers: Any) -> Any:
-    """What the reference thinks of pairs."""
-    return np.zeros((len(rows), 2), np.float32)

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import trl
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoConfig, TrainerCallback
 from transformers.utils import logging
@@ -19,13 +18,11 @@ from training_hub.workers import models, resolve, weights
 from training_hub.workers.adapters import methods
 from training_hub.workers.estimate import rows, standins
 from training_hub.workers.estimate.tracker import KINDS, Tracker
-from training_hub.workers.exact_steps.owned import OWNED, OWNED_BY_DPO
 from training_hub.workers.loop import run_loop
 from training_hub.workers.tokenizer import load as load_tokenizer
 from training_hub.workers.tokenizer import where
-from training_hub.workers.trl import MODULES
+from training_hub.workers.trl import trainer_of
 
-_OWNED = {"trl.SFTConfig": OWNED, "trl.DPOConfig": OWNED_BY_DPO}
 # In the second step the optimizer has its state.
 _RECIPE = {"max_steps": 2, "report_to": [], "eval_strategy": "no", "save_strategy": "no", "use_cpu": True}
 
@@ -45,7 +42,7 @@ def trace(config: dict[str, Any], proxy: dict[str, Any]) -> Traced:
     resolved = {"use_cpu": True, "bf16": proxy["autocast"]} if proxy["gpu"] else resolve.resolve(config["recipe"])
     max_tokens = resolve.max_tokens(config["backend"]["max_tokens_per_gpu"], not proxy["gpu"])
     if Path(config["model"]["path"]).expanduser().is_dir():
-        weights.check_files(config["model"], values=False)
+        weights.check_files(config["model"], values=False, kind=trainer_of(config).model)
     known = AutoConfig.from_pretrained(config["model"]["path"], **where(config["model"]))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -54,22 +51,23 @@ def trace(config: dict[str, Any], proxy: dict[str, Any]) -> Traced:
         tracker = Tracker(known.get_text_config().vocab_size, float(sides.trained.sum() / sides.lengths.sum()))
         shape = {"effective_batch_size": len(chosen), "max_tokens_per_gpu": max_tokens}
         whole = config | {"backend": config["backend"] | shape}
-        with standins.put_in(proxy["gpu"], proxy["chunked"]):
+        module: Any = importlib.import_module(trainer_of(config).module)
+        with standins.put_in(proxy["gpu"], proxy["chunked"], module.without_numbers()):
             model = _trained(whole, resolved, Prepared(chosen, None, {}), RunDir(folder / "run"), tracker)
     return Traced({kind: tracker.peak[kind] for kind in KINDS}, model, tokens)
 
 
 def _trained(config: dict[str, Any], resolved: dict[str, Any], data: Prepared, run: RunDir, tracker: Tracker) -> Any:
     """The model after two steps."""
-    target = config["recipe"]["_target_"]
-    module, kind = importlib.import_module(MODULES[target]), getattr(trl, target.rpartition(".")[2])
+    declared = trainer_of(config)
+    module: Any = importlib.import_module(declared.module)
     run.path.mkdir()
     run.create({}, [], {})
     recipe = config["recipe"] | _RECIPE
-    args = run_loop.on_one_gpu(kind(**run_loop.arguments(run, recipe, resolved, kind, _OWNED[target])))
+    args = run_loop.make_arguments(run, recipe, resolved, declared)
     tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
     with FakeTensorMode(allow_non_fake_inputs=True), tracker:
-        model, plain = run_loop.model_and_adapter(config, resolved, data, models.sketch)
+        model, plain = run_loop.model_and_adapter(config, resolved, data, models.sketch, declared.model)
         trainer = module.build(run, config, run_loop.Loaded(args, tokenizer, data, model, plain, resolved))
         if method := methods.chosen(config):
             trainer.complete_gradients = partial(method.complete_gradients, model)

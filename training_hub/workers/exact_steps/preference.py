@@ -17,7 +17,6 @@ from training_hub.data.rows import Pair
 from training_hub.workers.exact_steps import batches
 from training_hub.workers.exact_steps.last_update import Seen
 from training_hub.workers.exact_steps.steps import Steps
-from training_hub.workers.loop import outcome
 
 Numbered = tuple[int, Pair]
 _CHUNK = 512  # pairs that are sorted by length and split at a time
@@ -76,16 +75,16 @@ class PreferenceTrainer(Steps, DPOTrainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Ask the reference, then train."""
         began = time.monotonic()
-        self._reference["train"] = self._ask_reference(self.rows, sorted(set(self._visited())))
+        self._reference["train"] = self.ask_reference(self.rows, sorted(set(self._visited())))
         self.progress.final["reference_seconds"] = time.monotonic() - began
         if self.eval_rows is not None:
-            self._reference["eval"] = self._ask_reference(self.eval_rows, range(len(self.eval_rows)))
+            self._reference["eval"] = self.ask_reference(self.eval_rows, range(len(self.eval_rows)))
         return super().train(*args, **kwargs)
 
     def _visited(self) -> Iterator[int]:
         """Numbers of the pairs of all steps."""
         sampler = batches.StepSampler(len(self.rows), self.batch_size, self.args.seed)
-        left = outcome.total_steps(self)
+        left = self.total_steps()
         for epoch in range(-(-left // len(sampler))):
             sampler.set_epoch(epoch)
             for numbers in islice(sampler, left):
@@ -93,7 +92,7 @@ class PreferenceTrainer(Steps, DPOTrainer):
             left -= len(sampler)
 
     @torch.no_grad()
-    def _ask_reference(self, rows: Sequence[Numbered], numbers: Sequence[int]) -> Any:
+    def ask_reference(self, rows: Sequence[Numbered], numbers: Sequence[int]) -> Any:
         """Log-probabilities of both answers of each pair, array of shape (all pairs, 2); 0 where not asked for."""
         self.model.eval()
         logps = torch.zeros(len(rows), 2, device=self.args.device, dtype=torch.float64)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from trl import SFTConfig
-
 from training_hub.run import RunDir
-from training_hub.workers.exact_steps import loss
-from training_hub.workers.exact_steps.owned import OWNED
+from training_hub.workers.exact_steps import attention, loss
 from training_hub.workers.exact_steps.trainer import StepTrainer
 from training_hub.workers.loop import run_loop
-
-
-def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
-    """Train and save; see training_hub.workers.trl.train."""
-    return run_loop.train(run, config, SFTConfig, OWNED, build)
 
 
 def build(run: RunDir, config: dict[str, Any], loaded: run_loop.Loaded) -> StepTrainer:
     """The trainer for rows that are prepared and a model that is loaded."""
     loaded.args.dataset_kwargs = {"skip_prepare_dataset": True}
+    if config["backend"]["packing"]:
+        attention.use_packed_attention(loaded.plain)
     trainer = StepTrainer(
         loaded.model,
         loaded.args,
@@ -35,3 +29,8 @@ def build(run: RunDir, config: dict[str, Any], loaded: run_loop.Loaded) -> StepT
     if trainer.aux_loss_enabled:
         loaded.resolved["router_aux_loss"] = "left out"
     return trainer
+
+
+def without_numbers() -> list[tuple[Any, str, Any]]:
+    """What has to be replaced when a step runs on shapes alone: nothing of this trainer's own."""
+    return []

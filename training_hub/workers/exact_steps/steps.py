@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import PreTrainedModel
 
 from training_hub.run import RunDir
 from training_hub.workers.exact_steps import batches, last_update
 from training_hub.workers.exact_steps.last_update import Seen
-from training_hub.workers.loop.checkpointing import Checkpointing
-from training_hub.workers.loop.progress import Progress
+from training_hub.workers.loop.trainer import RunTrainer
 
 
-class Steps(Checkpointing):
+class Steps(RunTrainer):
     """A trainer whose optimizer step is one batch of rows, however it is split; stands before a trainer of TRL's.
 
     What Trainer calls a batch is a whole step here; the split into micro-batches happens inside `training_step`. The
@@ -30,10 +28,6 @@ class Steps(Checkpointing):
     the sum over its units).
     """
 
-    model: PreTrainedModel
-    processing_class: PreTrainedTokenizerBase
-    maybe_activation_offload_context: Any  # of TRL's trainers
-    complete_gradients: Callable[[], None] = staticmethod(lambda: None)  # after the last micro-batch of a step
     trained_last: tuple[dict[str, Any], torch.Tensor] | None = None  # the last micro-batch of this rank, and its loss
 
     def __init__(
@@ -57,10 +51,7 @@ class Steps(Checkpointing):
             eval_dataset=_row_numbers(eval_rows) if eval_rows is not None else None,
             **kwargs,
         )
-        self.run = run
-        self.remove_callback(PrinterCallback)
-        self.progress = Progress(run, self.accelerator)
-        self.add_callback(self.progress)
+        self.belong_to(run)
 
     def collate(self, rows: list[Any]) -> dict[str, Any]:
         """One step of this rank from the rows of all ranks."""
@@ -104,20 +95,9 @@ class Steps(Checkpointing):
         """Gradients travel between the ranks with the last micro-batch alone."""
         return contextlib.nullcontext() if last else self.accelerator.no_sync(model)
 
-    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: torch.Tensor | float | None = None) -> Any:
-        """The norm of the gradients of all ranks, before the step is taken. RunFailed where it is not finite.
-
-        In float16 the scaler leaves such a step out, and is at its end where it has no scale left to go down to.
-        """
-        norm, scaler = super()._get_grad_norm(model, grad_norm), self.accelerator.scaler  # type: ignore[no-untyped-call]
-        if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):
-            self.progress.fail(self.state.global_step + 1, float(norm))
-        return norm
-
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Save no model that the last update has ruined: RunFailed."""
-        last_update.check(self)
-        super()._save_checkpoint(model, trial)
+    def verify(self) -> list[str]:
+        """Look once more at the last micro-batch that was trained."""
+        return last_update.check(self)
 
     def tell(self, metrics: dict[str, float]) -> None:
         """Pass the results of an evaluation on to everybody who waits for them."""
@@ -137,9 +117,6 @@ class Steps(Checkpointing):
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Work of a step on one rank, 6 operations per parameter and token."""
         return int(6 * self.model.num_parameters() * inputs["tokens"] / self.accelerator.num_processes)
-
-    def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
-        """No README beside a checkpoint: TRL's knows neither the model that a run began with nor its data."""
 
 
 def _row_numbers(rows: Sequence[Any]) -> Dataset:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
-from training_hub.workers.exact_steps.steps import Steps
+from training_hub.workers.loop.trainer import RunTrainer
 
 
 def check(prompts: list[str], tokenizer: PreTrainedTokenizerBase) -> None:
@@ -19,7 +19,7 @@ def check(prompts: list[str], tokenizer: PreTrainedTokenizerBase) -> None:
         raise ConfigError(fault("sample_prompts", prompts, "the tokenizer has no chat template", way_out))
 
 
-def write(run: RunDir, trainer: Steps, backend: dict[str, Any], when: str) -> None:
+def write(run: RunDir, trainer: RunTrainer, backend: dict[str, Any], when: str) -> None:
     """Let the model answer `backend.sample_prompts` on rank 0 and add the answers to the run."""
     if not trainer.is_world_process_zero():
         return

@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 from training_hub.callbacks import TrainingHubCallback, TrainingHubContext, TrainingHubControl
 from training_hub.errors import RunFailed
 from training_hub.workers.callbacks import call, collect, overrides
-from training_hub.workers.exact_steps.steps import Steps
+from training_hub.workers.loop.trainer import RunTrainer
 
 _FLAGS = [each.name for each in fields(TrainingHubControl) if each.name != "reason"]
 
@@ -24,7 +24,7 @@ class Hooks(TrainerCallback):
     stopped: why training stops before its last step, None where it does not; known to rank 0.
     """
 
-    def __init__(self, trainer: Steps, callbacks: dict[str, TrainingHubCallback]) -> None:
+    def __init__(self, trainer: RunTrainer, callbacks: dict[str, TrainingHubCallback]) -> None:
         self._trainer, self._callbacks = trainer, callbacks
         self._asked = TrainingHubControl()  # and not yet done
         self._known: dict[str, float] = {}
@@ -140,7 +140,7 @@ class Hooks(TrainerCallback):
         for name, flag in flags.items():
             setattr(self._asked, name, getattr(self._asked, name) or flag)
         self._asked.reason = self._asked.reason or reason
-        if self._asked.should_evaluate and self._trainer.eval_rows is None:
+        if self._asked.should_evaluate and not self._trainer.evaluates:
             raise RunFailed("callbacks: one asks for an evaluation, and there are no held-out rows")
         if self._asked.is_best:
             state.best_global_step, self._asked.is_best = state.global_step, False

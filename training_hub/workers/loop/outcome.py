@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import resource
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,19 +14,19 @@ from training_hub.data import notes
 from training_hub.run import RunDir
 from training_hub.workers import finite, models
 from training_hub.workers.adapters import methods
-from training_hub.workers.exact_steps.steps import Steps
+from training_hub.workers.loop.trainer import RunTrainer
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "unsloth")
 
 
-def describe(run: RunDir, trainer: Steps, resolved: dict[str, Any], report: dict[str, Any]) -> None:
+def describe(run: RunDir, trainer: RunTrainer, resolved: dict[str, Any], report: dict[str, Any]) -> None:
     """Write to the manifest what is known before the first step."""
     if not trainer.is_world_process_zero():
         return
     for text in notes.warnings(report):
         print(f"warning: {text}", flush=True)
     run.update_manifest(
-        total_steps=total_steps(trainer),
+        total_steps=trainer.total_steps(),
         world_size=trainer.accelerator.num_processes,
         parameters=trainer.model.num_parameters(),
         trainable_parameters=trainer.model.num_parameters(only_trainable=True),
@@ -44,21 +43,14 @@ def _version(name: str) -> str | None:
         return None
 
 
-def total_steps(trainer: Steps) -> int:
-    """Optimizer steps of the whole run."""
-    args = trainer.args
-    per_epoch = len(trainer.get_train_dataloader())
-    return int(args.max_steps) if args.max_steps > 0 else math.ceil(args.num_train_epochs * per_epoch)
-
-
-def evaluate_at_end(trainer: Steps) -> None:
+def evaluate_at_end(trainer: RunTrainer) -> None:
     """Evaluate the model as it is now, unless that is what was done last."""
     last = trainer.progress.last_eval_step
-    if trainer.eval_rows is not None and (last != trainer.state.global_step or trainer.args.load_best_model_at_end):
+    if trainer.evaluates and (last != trainer.state.global_step or trainer.args.load_best_model_at_end):
         trainer.evaluate()
 
 
-def completed(run: RunDir, trainer: Steps, config: dict[str, Any]) -> dict[str, Any]:
+def completed(run: RunDir, trainer: RunTrainer, config: dict[str, Any]) -> dict[str, Any]:
     """Save the final checkpoint and sum up."""
     path = None
     dtype = _dtype(config)
@@ -71,7 +63,7 @@ def completed(run: RunDir, trainer: Steps, config: dict[str, Any]) -> dict[str, 
     return {"checkpoint_path": path, "metrics": metrics(trainer), "status": "completed", "best_checkpoint_path": best}
 
 
-def best_checkpoint(run: RunDir, trainer: Steps) -> str | None:
+def best_checkpoint(run: RunDir, trainer: RunTrainer) -> str | None:
     """The model that was judged best: the final one, where that is it; None where none was judged, or kept."""
     state = trainer.state
     if state.best_global_step == state.global_step and run.final_checkpoint.exists():
@@ -80,12 +72,12 @@ def best_checkpoint(run: RunDir, trainer: Steps) -> str | None:
     return path if path and state.best_global_step == checkpoints.step_of(Path(path)) and Path(path).exists() else None
 
 
-def save(run: RunDir, trainer: Steps, config: dict[str, Any]) -> None:
+def save(run: RunDir, trainer: RunTrainer, config: dict[str, Any]) -> None:
     """Write the final checkpoint; returns on every rank when it is there. Training is over: weights change dtype."""
     dtype = _dtype(config)
     if trainer.is_world_process_zero():
         if method := methods.chosen(config):
-            model = method.finished(trainer.model, config, dtype)
+            model = method.finished(trainer.model, config, dtype, trainer.kind)
         else:
             model = trainer.model if dtype is None else torch.nn.Module.to(trainer.model, dtype)
         finite.must_stay(model, trainer.state.global_step)  # also what it is merged and rounded to
@@ -103,14 +95,14 @@ def _dtype(config: dict[str, Any]) -> torch.dtype | None:
     return None if wanted == "auto" else getattr(torch, wanted)
 
 
-def interrupted(run: RunDir, trainer: Steps) -> dict[str, Any]:
+def interrupted(run: RunDir, trainer: RunTrainer) -> dict[str, Any]:
     """Point to the full checkpoint that the trainer saved when it stopped."""
     trainer.accelerator.wait_for_everyone()
     path = run.checkpoints / f"checkpoint-{trainer.state.global_step}"
     return {"checkpoint_path": str(path), "metrics": metrics(trainer), "status": "interrupted"}
 
 
-def metrics(trainer: Steps) -> dict[str, float]:
+def metrics(trainer: RunTrainer) -> dict[str, float]:
     """The final numbers of a run."""
     counted = {"steps": trainer.state.global_step, "tokens": trainer.progress.tokens}
     memory = {"peak_memory_gb": peak_memory_gb(trainer.args.device.type)}

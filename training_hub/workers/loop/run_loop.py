@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import importlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
 from transformers.utils import logging
 
 from training_hub.callbacks import TrainingHubCallback
@@ -15,13 +16,13 @@ from training_hub.checkpoints import Checkpoint
 from training_hub.data.prepare import Prepared, prepare
 from training_hub.errors import ConfigError, HubError, fault
 from training_hub.run import RunDir
+from training_hub.trainers.base import LANGUAGE_MODEL, ModelKind, Trainer
 from training_hub.workers import callbacks, going_on, models, resolve, rise
 from training_hub.workers.adapters import methods
-from training_hub.workers.exact_steps import attention, last_update
-from training_hub.workers.exact_steps.steps import Steps
 from training_hub.workers.loop import answers, checkpointing, outcome
 from training_hub.workers.loop.hooks import Hooks
 from training_hub.workers.loop.stop import StopOnSignal
+from training_hub.workers.loop.trainer import RunTrainer
 from training_hub.workers.tokenizer import first_line
 from training_hub.workers.tokenizer import load as load_tokenizer
 
@@ -41,23 +42,22 @@ class Loaded(NamedTuple):
     resolved: dict[str, Any]
 
 
-Build = Callable[[RunDir, dict[str, Any], Loaded], Steps]
 Get = Callable[[dict[str, Any], dict[str, Any], Prepared], tuple[Any, PreTrainedModel]]
 
 
-def train(
-    run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], build: Build, get: Get | None = None
-) -> dict[str, Any]:
-    """Train and save.
+def train(run: RunDir, config: dict[str, Any], declared: type[Trainer], get: Get | None = None) -> dict[str, Any]:
+    """Train and save; see training_hub.workers.trl.train.
 
-    kind: the recipe's class, of whose arguments `owned` are the loop's. build: makes the trainer. get: loads the model
-    and puts the adapter into it, by default as transformers and PEFT do.
+    declared: the trainer, whose module makes it. get: loads the model and puts the adapter into it, by default as
+    transformers and PEFT do.
     """
+    build = importlib.import_module(declared.module).build
     with StopOnSignal(run) as stop:
         called = callbacks.make(config, TrainerCallback)
-        loaded = load(run, config, kind, owned, get or model_and_adapter)
-        with refused_by(kind):
-            trainer = build(run, config, loaded)
+        loaded = load(run, config, declared, get or partial(model_and_adapter, kind=declared.model))
+        with refused_by(declared):
+            trainer: RunTrainer = build(run, config, loaded)
+            trainer.kind = declared.model
         hooks = _call(trainer, called)
         _begin(run, config, loaded, trainer, stop)
         checkpoint = checkpointing.find(run)
@@ -69,7 +69,7 @@ def train(
         if stop.stopped:
             found = outcome.interrupted(run, trainer)
         else:
-            warnings = last_update.check(trainer) or rise.of_run(trainer.progress.final)
+            warnings = trainer.verify() or rise.of_run(trainer.progress.final)
             outcome.evaluate_at_end(trainer)
             answers.write(run, trainer, config["backend"], "after")
             found = outcome.completed(run, trainer, config) | {"stopped": hooks.stopped}
@@ -78,12 +78,12 @@ def train(
         return found
 
 
-def load(run: RunDir, config: dict[str, Any], kind: type[Any], owned: dict[str, str], get: Get) -> Loaded:
+def load(run: RunDir, config: dict[str, Any], declared: type[Trainer], get: Get) -> Loaded:
     """Settle, prepare the rows, load the model and put the adapter into it."""
     logging.disable_progress_bar()
     resolved = resolve.resolve(config["recipe"]) | {"threads": resolve.share_cores()}
-    with refused_by(kind):
-        args = on_one_gpu(kind(**arguments(run, config["recipe"], resolved, kind, owned)))
+    with refused_by(declared):
+        args = make_arguments(run, config["recipe"], resolved, declared)
     tokenizer = load_tokenizer(config["model"], config["data"]["chat_template"])
     answers.check(config["backend"]["sample_prompts"], tokenizer)
     with args.main_process_first(desc="preparing the rows"):
@@ -98,32 +98,38 @@ def model_and_adapter(
     resolved: dict[str, Any],
     _data: Prepared,
     load_model: Callable[..., PreTrainedModel] | None = None,
+    kind: ModelKind = LANGUAGE_MODEL,
 ) -> tuple[Any, PreTrainedModel]:
     """The model as it is trained, and the same without the adapter around it."""
+    if kind.new:
+        set_seed(config["recipe"]["seed"])
     method = methods.chosen(config)
     changes = method.how_to_load(config, resolved) if method else {}
-    plain = (load_model or models.load_model)(config["model"], resolved["use_cpu"], **changes)
-    if config["backend"]["packing"]:
-        attention.use_packed_attention(plain)
-    return (method.add(plain, config).eval() if method else plain), plain
+    plain = (load_model or models.load_model)(config["model"], resolved["use_cpu"], kind, **changes)
+    return (method.add(plain, config, kind).eval() if method else plain), plain
 
 
 @contextmanager
-def refused_by(kind: type[Any]) -> Iterator[None]:
+def refused_by(declared: type[Trainer]) -> Iterator[None]:
     """ConfigError for what transformers and TRL refuse of a recipe only here."""
     try:
         yield
     except HubError:
         raise
     except (ValueError, TypeError, LookupError, ImportError, AttributeError, NotImplementedError) as error:
-        raise ConfigError(
-            fault("recipe", f"{kind.__module__.partition('.')[0]}.{kind.__name__}", _first(error))
-        ) from error
+        raise ConfigError(fault("recipe", declared.recipe, _first(error))) from error
 
 
 def _first(error: Exception) -> str:
     """What a library says first, without what would end the line's rule."""
     return f"refused, {type(error).__name__}: {first_line(error)}"
+
+
+def make_arguments(run: RunDir, recipe: dict[str, Any], resolved: dict[str, Any], declared: type[Trainer]) -> Any:
+    """An instance of the recipe's class."""
+    module, _, name = declared.recipe.rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    return on_one_gpu(kind(**arguments(run, recipe, resolved, kind, declared.reserved)))
 
 
 def on_one_gpu(args: Any) -> Any:
@@ -133,10 +139,10 @@ def on_one_gpu(args: Any) -> Any:
 
 
 def arguments(
-    run: RunDir, recipe: dict[str, Any], resolved: dict[str, Any], kind: type[Any], owned: dict[str, str]
+    run: RunDir, recipe: dict[str, Any], resolved: dict[str, Any], kind: type[Any], reserved: Mapping[str, str]
 ) -> dict[str, Any]:
     """The recipe as arguments of its class, with those that the loop sets itself."""
-    given = {name: value for name, value in recipe.items() if name != "_target_" and name not in owned}
+    given = {name: value for name, value in recipe.items() if name != "_target_" and name not in reserved}
     given |= {name: resolved[name] for name in ("use_cpu", "bf16")}
     if "activation_checkpointing" in kind.__dataclass_fields__:  # its newer name; the old one warns
         given.setdefault("activation_checkpointing", given.pop("gradient_checkpointing", False))
@@ -159,7 +165,7 @@ def shape(config: dict[str, Any], loaded: Loaded) -> dict[str, int]:
     return {"batch_size": backend["effective_batch_size"], "max_tokens": max_tokens}
 
 
-def _call(trainer: Steps, called: dict[str, Any]) -> Hooks:
+def _call(trainer: RunTrainer, called: dict[str, Any]) -> Hooks:
     """Have the run's callbacks called; those of transformers' own kind by the trainer itself, on every rank."""
     hooks = Hooks(trainer, {name: each for name, each in called.items() if isinstance(each, TrainingHubCallback)})
     for each in (hooks, *(each for each in called.values() if isinstance(each, TrainerCallback))):
@@ -168,7 +174,7 @@ def _call(trainer: Steps, called: dict[str, Any]) -> Hooks:
     return hooks
 
 
-def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: Steps, stop: StopOnSignal) -> None:
+def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: RunTrainer, stop: StopOnSignal) -> None:
     """Connect the trainer with the run, and tell the manifest."""
     method = methods.chosen(config)
     for callback in (stop, *(method.callbacks() if method else ())):
@@ -181,11 +187,11 @@ def _begin(run: RunDir, config: dict[str, Any], loaded: Loaded, trainer: Steps, 
     outcome.describe(run, trainer, loaded.resolved, loaded.data.report)
 
 
-def _go_on(config: dict[str, Any], trainer: Steps, checkpoint: Checkpoint, hooks: Hooks) -> None:
+def _go_on(config: dict[str, Any], trainer: RunTrainer, checkpoint: Checkpoint, hooks: Hooks) -> None:
     """Train from a checkpoint on. ConfigError where it does not fit."""
-    going_on.check(checkpoint, trainer.facts, config["data"]["path"], outcome.total_steps(trainer))
+    going_on.check(checkpoint, trainer.facts, config["data"]["path"], trainer.total_steps())
     state = going_on.counted(checkpoint)
-    trainer.args.eval_on_start = state["eval_due"] and trainer.eval_rows is not None
+    trainer.args.eval_on_start = state["eval_due"] and trainer.evaluates
     trainer.progress.restore(state)
     hooks.restore(state.get("callbacks") or {})
     trainer.train(resume_from_checkpoint=str(checkpoint.path))

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from training_hub.run import RunDir
+from training_hub.workers.trl import trainer_of
 
 
 def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
@@ -14,5 +15,7 @@ def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
     # Where it compiles, unsloth writes modules: into the folder of the run, not into the user's.
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(run.library / "compiled"))
     importlib.import_module("unsloth")  # before transformers and PEFT: it changes both when it is imported
-    result: dict[str, Any] = importlib.import_module("training_hub.workers.unsloth.sft").train(run, config)
+    get = importlib.import_module("training_hub.workers.unsloth.load").model_and_adapter
+    run_loop: Any = importlib.import_module("training_hub.workers.loop.run_loop")
+    result: dict[str, Any] = run_loop.train(run, config, trainer_of(config), get)
     return result

@@ -27,7 +27,7 @@ def model_and_adapter(config: dict[str, Any], resolved: dict[str, Any], data: Pr
     _check_bits(plain, config["adapter"]["quantization"])
     adapt = _arguments(config, "adapt")
     put_in = lambda model, peft: FastLanguageModel.get_peft_model(model, **peft, **adapt)  # noqa: E731
-    return lora.add(plain, config, put_in).eval(), plain
+    return lora.add(plain, config, put_in=put_in).eval(), plain
 
 
 def _arguments(config: dict[str, Any], which: str) -> dict[str, Any]:

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import TrainingArguments
-
 from training_hub.errors import ConfigError, fault
 from training_hub.run import RunDir
 from training_hub.workers.loop import run_loop
 from training_hub.workers.unsloth import trial
-from training_hub.workers.unsloth.load import model_and_adapter
-from training_hub.workers.unsloth.owned import OWNED
 from training_hub.workers.unsloth.trainer import UnslothTrainer
-
-
-def train(run: RunDir, config: dict[str, Any]) -> dict[str, Any]:
-    """Train and save; see training_hub.workers.trl.train."""
-    return run_loop.train(run, config, TrainingArguments, OWNED, build, model_and_adapter)
 
 
 def build(run: RunDir, config: dict[str, Any], loaded: run_loop.Loaded) -> UnslothTrainer:

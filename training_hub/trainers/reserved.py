@@ -1,10 +1,13 @@
-"""The arguments of TRL's config classes that the training loop sets itself. Imports nothing."""
+"""Arguments of TRL's and transformers' config classes that the worker sets itself.
+
+Each with the parameter to use instead; "" where there is none.
+"""
 
 _DATA = "data.format, data.train_on and max_seq_len"
 _SPLIT = "effective_batch_size and max_tokens_per_gpu"
 
-# Argument of trl.SFTConfig -> the project's parameter to use instead; "" where there is none.
-OWNED: dict[str, str] = {
+# Set for every trainer, by what surrounds it: `training_hub.workers.loop`.
+LOOP: dict[str, str] = {
     # where
     "output_dir": "output_dir",
     "disable_tqdm": "",
@@ -21,13 +24,11 @@ OWNED: dict[str, str] = {
     "dataset_num_proc": "data.num_proc",
     "max_length": "max_seq_len",
     "truncation_mode": "data.too_long",
-    "shuffle_dataset": "seed",
     "completion_only_loss": "data.train_on",
     "assistant_only_loss": "data.train_on",
     "remove_unused_columns": "",
     "label_names": "",
     "length_column_name": "",
-    "train_sampling_strategy": "seed",
     "data_seed": "seed",
     # the split of a step into micro-batches
     "packing": "packing",
@@ -40,21 +41,9 @@ OWNED: dict[str, str] = {
     "gradient_accumulation_steps": _SPLIT,
     "eval_accumulation_steps": "max_tokens_per_gpu",
     "auto_find_batch_size": "max_tokens_per_gpu",
-    "average_tokens_across_devices": "",
-    "dataloader_drop_last": "",
-    "dataloader_num_workers": "",
     "dataloader_pin_memory": "",
-    "dataloader_persistent_workers": "",
-    "dataloader_prefetch_factor": "",
-    "dataloader_multiprocessing_context": "",
-    "dataloader_in_order": "",
-    "accelerator_config": "",
     "parallelism_config": "",
     # the loss and what is measured
-    "loss_type": "",
-    "label_smoothing_factor": "",
-    "neftune_noise_alpha": "",
-    "router_aux_loss_coef": "",
     "logging_nan_inf_filter": "",
     "include_num_input_tokens_seen": "",
     "include_for_metrics": "",
@@ -63,11 +52,7 @@ OWNED: dict[str, str] = {
     "eval_do_concat_batches": "",
     "eval_use_gather_object": "",
     "eval_on_start": "backend.eval_at_start",
-    "bf16_full_eval": "",
-    "fp16_full_eval": "",
     "skip_memory_metrics": "",
-    "torch_empty_cache_steps": "",
-    "use_cache": "",
     # how the processes share the work, and what becomes of the model
     "fsdp": "nproc_per_node",
     "fsdp_config": "nproc_per_node",
@@ -88,20 +73,33 @@ OWNED: dict[str, str] = {
     "local_rank": "nproc_per_node",
 }
 
-# The same of trl.DPOConfig, whose loss is the user's to choose.
-OWNED_BY_DPO: dict[str, str] = {
-    **{name: instead for name, instead in OWNED.items() if name != "loss_type"},
-    "precompute_ref_log_probs": "",
-    "precompute_ref_batch_size": "max_tokens_per_gpu",
-    "sync_ref_model": "",
-    "ref_model_mixup_alpha": "",
-    "ref_model_sync_steps": "",
-}
-
-# Arguments that the recipe sets by two parameters or under a newer name: their values come from these.
+# Not reserved, but derived: the recipe, or the worker under an older name, takes their values from these parameters.
 DERIVED: dict[str, str] = {
     "activation_checkpointing": "gradient_checkpointing",
     "logging_strategy": "logging_steps",
     "eval_strategy": "eval_steps",
     "save_strategy": "save_steps or checkpoint_at_epoch",
+}
+
+# Set as well where a step is exact, however it is split: `training_hub.workers.exact_steps`.
+EXACT_STEPS: dict[str, str] = {
+    **LOOP,
+    "shuffle_dataset": "seed",
+    "train_sampling_strategy": "seed",
+    "average_tokens_across_devices": "",
+    "dataloader_drop_last": "",
+    "dataloader_num_workers": "",
+    "dataloader_persistent_workers": "",
+    "dataloader_prefetch_factor": "",
+    "dataloader_multiprocessing_context": "",
+    "dataloader_in_order": "",
+    "accelerator_config": "",
+    "loss_type": "",
+    "label_smoothing_factor": "",
+    "neftune_noise_alpha": "",
+    "router_aux_loss_coef": "",
+    "bf16_full_eval": "",
+    "fp16_full_eval": "",
+    "torch_empty_cache_steps": "",
+    "use_cache": "",
 }
