@@ -16,7 +16,7 @@ CASES = {
         "model.attn_implementation=flash_attention_2",
         "flash-attn is not installed; pip install flash-attn, or model.attn_implementation=auto",
     ),
-    "a class": ("recipe._target_=os.system", "no class of trl; drop it"),
+    "a class": ("recipe._target_=os.system", "the trainer SFT takes trl.SFTConfig; drop it"),
     "a revision": (
         "model.revision=v2", "model_path is a folder, and only a model on the hub has revisions; drop it",
     ),

@@ -111,7 +111,10 @@ def test_a_node_with_a_fault_inside_is_sound_and_not_whole() -> None:
 @pytest.mark.parametrize(
     ("word", "fault"),
     [
-        ("recipe._target_=trl.DPOConfig", "recipe._target_=trl.DPOConfig: does not train on alpaca, "),
+        (
+            "recipe._target_=trl.DPOConfig",
+            "recipe._target_=trl.DPOConfig: the trainer SFT takes trl.SFTConfig; drop it",
+        ),
         ("adapter._target_=training_hub.adapters.lora.LoRAAdapter", "adapter.merge: "),
         ("adapter._target_=training_hub.adapters.osf.OSFAdapter", "adapter.peft: "),
         ("logger.jsonl._target_=training_hub.loggers.wandb.WandbLogger", "logger.jsonl.project: "),

@@ -89,12 +89,12 @@ class TRLBackend(RecipeBackend):
 
 def _of_another(config: Mapping[str, Any], trainer: type[Trainer]) -> list[str]:
     """What shows that recipe, trainer and algorithm were not made for each other: the rest is then anyone's guess."""
-    target, accepts = config["recipe"]["_target_"], config["data"]["accepts"]
+    target, formats = config["recipe"]["_target_"], Formats(config["data"])
     if target != trainer.recipe:
-        way = f"drop it: {trainer.__name__} takes {trainer.recipe}"
-        return [fault("recipe._target_", target, "another trainer's class", way)]
-    if not set(accepts) <= set(trainer.formats):
-        rule = f"does not train on {enumerate_names(accepts)} rows, which the algorithm reads"
+        rule = f"the trainer {trainer.__name__} takes {trainer.recipe}"
+        return [fault("recipe._target_", target, rule, "drop it")]
+    if formats.kinds != {trainer.rows}:
+        rule = f"does not train on {enumerate_names(formats.accepted)} rows, which the algorithm reads"
         return [fault("backend.trainer", config["backend"]["trainer"], rule, "drop it, or choose another algorithm")]
     return []
 

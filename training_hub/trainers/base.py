@@ -38,7 +38,7 @@ class Trainer:
     trains, with a function `build(run, config, loaded)` that returns a `training_hub.workers.loop.trainer.RunTrainer`.
     reserved: arguments of the recipe's class that the worker sets itself, each with the parameter to use instead, "" if
     there is none. derived: arguments that the recipe computes, with the parameters that their values come from.
-    formats: the data formats that it trains on. model: what kind of model it trains. unknown_memory: why `estimate`
+    rows: what it trains on, the kind of a data format: "labelled", "pairs" or "prompts". model: what kind of model it trains. unknown_memory: why `estimate`
     cannot tell its memory; "" if a step of `module` can run on shapes alone.
     """
 
@@ -46,7 +46,7 @@ class Trainer:
     module: ClassVar[str]
     reserved: ClassVar[Mapping[str, str]]
     derived: ClassVar[Mapping[str, str]] = DERIVED
-    formats: ClassVar[tuple[str, ...]]
+    rows: ClassVar[str]
     model: ClassVar[ModelKind] = LANGUAGE_MODEL
     unknown_memory: ClassVar[str] = "the memory of this trainer is not known before a run"
 

@@ -23,7 +23,7 @@ class DPO(Trainer):
         "ref_model_mixup_alpha": "",
         "ref_model_sync_steps": "",
     }
-    formats: ClassVar[tuple[str, ...]] = ("preference",)
+    rows: ClassVar[str] = "pairs"
     unknown_memory: ClassVar[str] = ""
 
     @classmethod

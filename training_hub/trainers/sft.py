@@ -15,5 +15,5 @@ class SFT(Trainer):
     recipe: ClassVar[str] = "trl.SFTConfig"
     module: ClassVar[str] = "training_hub.workers.exact_steps.sft"
     reserved: ClassVar[Mapping[str, str]] = EXACT_STEPS
-    formats: ClassVar[tuple[str, ...]] = ("messages", "prompt_completion", "alpaca", "document", "tokens")
+    rows: ClassVar[str] = "labelled"
     unknown_memory: ClassVar[str] = ""

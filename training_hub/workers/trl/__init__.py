@@ -32,5 +32,5 @@ def trainer_of(config: dict[str, Any]) -> type[Trainer]:
     declared: type[Trainer] = find_class(config["backend"]["trainer"], TRAINER, key="backend.trainer")
     target = config["recipe"]["_target_"]
     if target != declared.recipe:
-        raise ConfigError(fault("recipe._target_", target, f"{declared.__name__} is made of {declared.recipe}"))
+        raise ConfigError(fault("recipe._target_", target, f"the trainer {declared.__name__} takes {declared.recipe}"))
     return declared
