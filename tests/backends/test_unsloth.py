@@ -108,7 +108,10 @@ CASES = {
         "recipe.gradient_checkpointing=true", "the project's worker sets this; use gradient_checkpointing",
     ),
     "kernels of others": ("recipe.use_liger_kernel=true", "the project's worker sets this; drop it"),
-    "another class": ("recipe._target_=trl.SFTConfig", "the trainer UnslothSFT takes transformers.TrainingArguments; drop it"),
+    "another class": (
+        "recipe._target_=trl.SFTConfig",
+        "the trainer UnslothSFT takes transformers.TrainingArguments; drop it",
+    ),
 }  # fmt: skip
 
 

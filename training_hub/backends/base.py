@@ -60,7 +60,6 @@ class RecipeBackend(Backend):
         """The library's own training script, which the worker starts under torchrun, from `-m` on; [] for none."""
         return []
 
-    @classmethod
     def check(self, config: Mapping[str, Any]) -> list[str]:
         """What the library cannot do or is known to do wrongly with this config, one line each, in the front."""
         return []

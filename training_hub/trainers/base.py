@@ -37,9 +37,9 @@ class Trainer:
     recipe: the class that the recipe names, and whose instance the worker makes from it. module: the module that
     trains, with a function `build(run, config, loaded)` that returns a `training_hub.workers.loop.trainer.RunTrainer`.
     reserved: arguments of the recipe's class that the worker sets itself, each with the parameter to use instead, "" if
-    there is none. derived: arguments that the recipe computes, with the parameters that their values come from.
-    rows: what it trains on, the kind of a data format: "labelled", "pairs" or "prompts". model: what kind of model it trains. unknown_memory: why `estimate`
-    cannot tell its memory; "" if a step of `module` can run on shapes alone.
+    there is none. derived: arguments that the recipe computes, with the parameters that their values come from. rows:
+    what it trains on, the kind of a data format: "labelled", "pairs" or "prompts". model: what kind of model it trains.
+    unknown_memory: why `estimate` cannot tell its memory; "" if a step of `module` can run on shapes alone.
     """
 
     recipe: ClassVar[str]

@@ -18,7 +18,16 @@ from training_hub.config.schema import Schema
 from training_hub.errors import ConfigError
 
 # What a choice is, rather than what it is set to; `list` and `doctor` show these.
-_NOT_SETTINGS = {"_target_", "worker", "trainer", "requires", "needs_gpu", "accepts", "algorithm.adapter", "data.formats"}
+_NOT_SETTINGS = {
+    "_target_",
+    "worker",
+    "trainer",
+    "requires",
+    "needs_gpu",
+    "accepts",
+    "algorithm.adapter",
+    "data.formats",
+}
 
 
 def explain(overrides: Sequence[str], folders: Sequence[str] = (), sweep: bool | None = False) -> str:
