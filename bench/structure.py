@@ -8,6 +8,7 @@ ones and docstrings included.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import statistics
 import tomllib
@@ -22,6 +23,7 @@ PACKAGE = "training_hub"
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     graph = grimp.build_graph(PACKAGE, exclude_type_checking_imports=False)
     sources, tests = (sorted((ROOT / name).rglob("*.py")) for name in (PACKAGE, "tests"))
     files = [count for file in sources if (count := lines(file))]

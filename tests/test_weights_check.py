@@ -10,6 +10,7 @@ import pytest
 
 from training_hub import weights_check
 from training_hub.errors import ConfigError, RunFailed
+from training_hub.trainers.base import LANGUAGE_MODEL
 
 
 def node(path: Path | str) -> dict[str, Any]:
@@ -22,10 +23,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
 
     def answer(_module: str, request: dict[str, Any], _python: str | None) -> None:
-        found.append(request["path"])
-        if request["path"] == "bad":
+        found.append(request["model"]["path"])
+        if request["model"]["path"] == "bad":
             raise ConfigError("model_path=bad: does not fit")
-        if request["path"] == "odd":
+        if request["model"]["path"] == "odd":
             raise RunFailed("failed\nImportError: no x")
 
     monkeypatch.setattr(weights_check, "answer", answer)
@@ -34,21 +35,29 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_each_model_is_looked_at_once(asked: list[Any]) -> None:
-    weights_check.must_fit([(node("a"), None), (node("a"), None), (node("b"), None)])
-    weights_check.must_fit([(node("b"), None)])
+    weights_check.must_fit(
+        [(node("a"), None, LANGUAGE_MODEL), (node("a"), None, LANGUAGE_MODEL), (node("b"), None, LANGUAGE_MODEL)]
+    )
+    weights_check.must_fit([(node("b"), None, LANGUAGE_MODEL)])
     assert asked == ["a", "b"]
 
 
 def test_a_fault_is_told_once_and_found_again(asked: list[Any]) -> None:
     for _ in range(2):
         with pytest.raises(ConfigError) as refused:
-            weights_check.must_fit([(node("a"), None), (node("bad"), None), (node("bad"), "python")])
+            weights_check.must_fit(
+                [
+                    (node("a"), None, LANGUAGE_MODEL),
+                    (node("bad"), None, LANGUAGE_MODEL),
+                    (node("bad"), "python", LANGUAGE_MODEL),
+                ]
+            )
         assert refused.value.faults == ("model_path=bad: does not fit",)
     assert asked.count("a") == 1
 
 
 def test_what_keeps_it_from_looking_is_a_warning(asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    weights_check.must_fit([(node("odd"), None)])
+    weights_check.must_fit([(node("odd"), None, LANGUAGE_MODEL)])
     assert (
         capsys.readouterr().out
         == "warning: the weights were not checked here; the job checks them: ImportError: no x\n"
@@ -67,6 +76,12 @@ def test_a_process_compares_the_files_with_the_architecture(
     tensors["extra"] = tensors["model.norm.weight"].clone()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ConfigError) as refused:
-        weights_check.must_fit([(node(tiny), None), (node("no-such/model-anywhere"), None), (node(folder), None)])
+        weights_check.must_fit(
+            [
+                (node(tiny), None, LANGUAGE_MODEL),
+                (node("no-such/model-anywhere"), None, LANGUAGE_MODEL),
+                (node(folder), None, LANGUAGE_MODEL),
+            ]
+        )
     [fault] = refused.value.faults
     assert "1 unexpected (extra)" in fault

@@ -14,7 +14,7 @@ from tests.cli.conftest import Cli
 
 SWEEP = "several values are a sweep; add -m, or quote the value if it is one text"
 NO_SETTING = "not a setting; write NAME=VALUE, and quote a value with special characters: 'NAME=\"VALUE\"'"
-FORMATS = "'auto', 'messages', 'prompt_completion', 'alpaca', 'document', 'tokens' or 'preference'"
+FORMATS = "auto, alpaca, document, messages, preference, prompt, prompt_completion, tokens"
 HERE = "{folder}"
 
 # What is typed beside a good model_path and data_path, and every line of the answer.
@@ -43,7 +43,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "no value": (["lr="], ["lr=: must be a number"]),
     "below its bound": (["lr=-1"], ["lr=-1: must be greater than 0"]),
     "at its bound": (["beta2=1.0"], ["beta2=1.0: must be less than 1"]),
-    "not one of the choices": (["data.format=chat"], [f"data.format=chat: must be {FORMATS}"]),
+    "not one of the choices": (["data.format=chat"], [f"data.format=chat: no such format; choose from {FORMATS}"]),
     "wrong type for the library": (
         ["recipe.torch_compile=2"],
         ["recipe.torch_compile=2: the library wants bool"],
@@ -385,7 +385,8 @@ def test_debug_shows_the_traceback(cli: Cli) -> None:
 def deaf_backend(needs_gpu: str = "false") -> str:
     """A backend's file whose recipe hears nothing."""
     return (
-        "_target_: training_hub.backends.trl.TRLBackend\nworker: training_hub.workers.trl.train\npython: null\n"
+        "_target_: training_hub.backends.trl.TRLBackend\nworker: training_hub.workers.trl.train\n"
+        "trainer: training_hub.trainers.sft.SFT\npython: null\n"
         f"requires: []\nneeds_gpu: {needs_gpu}\npacking: true\nmax_tokens_per_gpu: 100\neffective_batch_size: 8\n"
         "eval_at_start: true\nsave_final_checkpoint: true\nsave_dtype: auto\nsample_prompts: []\n"
         "sample_max_new_tokens: 8\n"

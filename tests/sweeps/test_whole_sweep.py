@@ -77,7 +77,7 @@ def test_a_sweep_ends_with_a_ranked_table_and_goes_on_with_what_failed(quick: li
         "output_dir=swept: holds another sweep: 3 of its 3 runs are not among these; choose another, or type the same "
         "settings\n",
     )
-    assert finish(words, tmp_path)[1].startswith("output_dir=swept: already holds a sweep; choose another, or go on")
+    assert finish(words, tmp_path)[1].startswith("output_dir=swept: already holds a sweep; choose another, or resume")
 
 
 def test_a_sweep_that_was_stopped_goes_on(quick: list[str], tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_sweep_that_was_stopped_goes_on(quick: list[str], tmp_path: Path) -> N
     assert process.returncode == 75, errors
     assert "stopping: 2 running, 1 will not start" in shown
     assert shown.count("Ctrl-C again") == 1, shown
-    assert shown.splitlines()[-1] == f"go on  python -m training_hub resume {sweep.path}"
+    assert shown.splitlines()[-1] == f"resume  python -m training_hub resume {sweep.path}"
     assert sorted(rows(sweep, "status")) == [("interrupted",), ("interrupted",), ("pending",)]
     assert finish(["status", "swept"], tmp_path)[1].splitlines()[-1] == "(1 of the sweep's 3 runs have not begun)"
     status, shown = finish(["resume", str(sweep.path), "jobs=3"], tmp_path.parent)
@@ -113,7 +113,7 @@ def test_a_run_that_cannot_go_on_begins_anew_and_the_sweep_goes_on(quick: list[s
     words = [*quick, "backend=mini-trainer", "backend.needs_gpu=false", "lr=1e-3,3"]
     assert finish(words, tmp_path)[0] == 1
     status, shown = finish([*words, "resume=true"], tmp_path)
-    assert (status, "1 of 2 runs to start\nlr=3 starts over: backend=mini-trainer cannot go on" in shown) == (
+    assert (status, "1 of 2 runs to start\nlr=3 starts over: backend=mini-trainer cannot resume" in shown) == (
         1,
         True,
     ), shown

@@ -16,7 +16,7 @@ from training_hub.cli import dispatch
 from training_hub.errors import ConfigError, RunFailed
 from training_hub.machine import hardware
 from training_hub.run import RunDir, TrainResult
-from training_hub.verbs.estimate import fit, memory, settings, trial
+from training_hub.verbs.estimate import configured, fit, memory, trial
 from training_hub.verbs.estimate.memory import Memory, Place
 
 GIVEN = ["model_path=model", "algorithm=sft"]
@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_tried_otherwise(answers: list[Any], capsys: pytest
 
 
 def test_the_first_change_that_fits_is_named(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    _, config = settings.configured(GIVEN)
+    _, config = configured.configured(GIVEN)
     monkeypatch.setattr(fit, "held", lambda proxies, _: [_memory(30 - 3 * n) for n, _ in enumerate(proxies)])
     found = fit.fitting(GIVEN, (), config, 1024, HERE)
     assert found is not None
@@ -132,7 +132,7 @@ def test_the_verdict(high: float, expected: str) -> None:
 
 def test_processes_share_the_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "memory_gb", lambda: 24.0)
-    _, config = settings.configured([*GIVEN, "nproc_per_node=2"])
+    _, config = configured.configured([*GIVEN, "nproc_per_node=2"])
     assert memory.place_of(config, None) == Place(False, 12.0, "this machine, a share of 1/2 of it")
 
 
@@ -205,13 +205,19 @@ REPORT = {"rows": 100, "tokens": 5000, "format": "messages"}
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, trial.Course(26, 2.0, 10000.0, 0, 0)),
-        ({"max_steps": 13}, trial.Course(13, 1.0, 5000.0, 0, 0)),
-        ({"save_steps": 10}, trial.Course(26, 2.0, 10000.0, 0, 2)),
-        ({"checkpoint_at_epoch": True, "save_steps": 10}, trial.Course(26, 2.0, 10000.0, 0, 4)),
-        ({"data": {"eval_path": "x", "eval_fraction": 0.0}}, trial.Course(26, 2.0, 10000.0, 2, 0)),
-        ({"data": {"eval_path": None, "eval_fraction": 0.1}, "eval_steps": 5}, trial.Course(26, 2.0, 10000.0, 7, 0)),
-        ({"data": {"eval_path": None, "eval_fraction": 0.1}, "eval_steps": 13}, trial.Course(26, 2.0, 10000.0, 3, 0)),
+        ({}, trial.Course(26, 2.0, 10000.0, 0, 0, 100)),
+        ({"max_steps": 13}, trial.Course(13, 1.0, 5000.0, 0, 0, 100)),
+        ({"save_steps": 10}, trial.Course(26, 2.0, 10000.0, 0, 2, 100)),
+        ({"checkpoint_at_epoch": True, "save_steps": 10}, trial.Course(26, 2.0, 10000.0, 0, 4, 100)),
+        ({"data": {"eval_path": "x", "eval_fraction": 0.0}}, trial.Course(26, 2.0, 10000.0, 2, 0, 100)),
+        (
+            {"data": {"eval_path": None, "eval_fraction": 0.1}, "eval_steps": 5},
+            trial.Course(26, 2.0, 10000.0, 7, 0, 100),
+        ),
+        (
+            {"data": {"eval_path": None, "eval_fraction": 0.1}, "eval_steps": 13},
+            trial.Course(26, 2.0, 10000.0, 3, 0, 100),
+        ),
     ],
 )
 def test_the_course_of_a_run_follows_from_its_rows(changes: dict[str, Any], expected: trial.Course) -> None:

@@ -42,9 +42,10 @@ class Classes:
     @cached_property
     def trainer(self) -> type[Trainer] | None:
         """What declares the trainer; None where the backend has no choice of trainers."""
-        if getattr(self.backend, "trainer", None) is None:
+        named = selected(self._cfg, "backend.trainer")
+        if getattr(self.backend, "trainer", None) is None or not named:  # a missing one is refused with its node
             return None
-        found: type[Trainer] = find_class(str(selected(self._cfg, "backend.trainer")), TRAINER, key="backend.trainer")
+        found: type[Trainer] = find_class(str(named), TRAINER, key="backend.trainer")
         return found
 
     @cached_property

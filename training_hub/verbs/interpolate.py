@@ -8,7 +8,7 @@ from pydantic import Field
 
 from training_hub.command_line.verb import Call, Verb, Word
 from training_hub.params import param
-from training_hub.verbs.export import Written
+from training_hub.verbs.export.settings import Written
 
 
 class InterpolateSettings(Written):

@@ -1,3 +1,4 @@
+# training_hub_anchor/rationale.py
 """A data format: rows of a question, a rationale and an answer. Nothing heavy is imported here."""
 
 from collections.abc import Mapping

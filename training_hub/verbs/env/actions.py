@@ -11,8 +11,8 @@ from training_hub.config.choices import lock_of, options, read_option
 from training_hub.errors import ConfigError, enumerate_names, suggestion
 from training_hub.installed import environments
 from training_hub.installed.interpreter import missing_requirements, versions
-from training_hub.verbs.env import EnvSettings
 from training_hub.verbs.env.create import create, is_current, remove
+from training_hub.verbs.env.settings import EnvSettings
 
 USAGE = "write env list, env create BACKEND [torch=cpu] [python=3.12], or env remove BACKEND"
 _ACTIONS = ("create", "list", "remove")

@@ -7,8 +7,9 @@ from typing import Any
 
 from training_hub.errors import ConfigError, fault
 from training_hub.terminal import say
-from training_hub.verbs.estimate import EstimateSettings, fit, settings, trial
+from training_hub.verbs.estimate import configured, fit, trial
 from training_hub.verbs.estimate.memory import Memory, Place, held, place_of, proxy_of
+from training_hub.verbs.estimate.settings import EstimateSettings
 
 KINDS = ("weights", "gradients", "optimizer", "activations", "logits", "workspace", "process")
 _MEANINGS = {
@@ -25,7 +26,7 @@ def estimate(asked: EstimateSettings, overrides: Sequence[str], folders: Sequenc
     if asked.time:
         say(trial.time_text(overrides, folders, asked.steps))
         return 0
-    composition, config = settings.configured(overrides, folders)
+    composition, config = configured.configured(overrides, folders)
     place = place_of(config, asked.gpu_memory_gib)
     [memory] = held([proxy_of(composition, config, place)], config["backend"]["python"])
     choices = composition.choices

@@ -8,8 +8,8 @@ from typing import Any
 from training_hub import catalogue
 from training_hub.config import twice
 from training_hub.errors import ConfigError
+from training_hub.verbs.estimate.configured import configured
 from training_hub.verbs.estimate.memory import Memory, Place, held, proxy_of
-from training_hub.verbs.estimate.settings import configured
 
 
 def fitting(

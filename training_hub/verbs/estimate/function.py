@@ -9,7 +9,7 @@ from training_hub.config.groups import GROUPS
 from training_hub.config.overrides import override_texts
 from training_hub.errors import ConfigError, fault, suggestion
 from training_hub.terminal import say
-from training_hub.verbs.estimate import answer, settings
+from training_hub.verbs.estimate import answer, configured
 from training_hub.verbs.estimate.memory import held, place_of, proxy_of
 
 # Method -> what it is here. Every algorithm is one too.
@@ -53,7 +53,7 @@ def estimate(
         "max_seq_len": max_seq_len, "max_tokens_per_gpu": max_tokens_per_gpu, **parameters,
     }  # fmt: skip
     given = known[training_method] | {name: value for name, value in named.items() if value is not None}
-    composition, config = settings.configured(override_texts(given, GROUPS))
+    composition, config = configured.configured(override_texts(given, GROUPS))
     place = place_of(config, gpu_memory / 2**30)
     [memory] = held([proxy_of(composition, config, place)], config["backend"]["python"])
     if verbose:

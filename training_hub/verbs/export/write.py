@@ -17,7 +17,7 @@ from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.machine import hardware
 from training_hub.run import RunDir
-from training_hub.verbs.export import ExportSettings, Written
+from training_hub.verbs.export.settings import ExportSettings, Written
 
 _MODULE = "training_hub.workers.export.__main__"
 _ADAPTER = "adapter_config.json"

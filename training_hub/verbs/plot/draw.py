@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from training_hub.errors import enumerate_names
 from training_hub.results.curves import courses
 from training_hub.run import RunDir
-from training_hub.verbs.plot import PlotSettings
+from training_hub.verbs.plot.settings import PlotSettings
 
 
 def plot(folders: Sequence[str], settings: PlotSettings) -> int:

@@ -9,7 +9,7 @@ from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
 from training_hub.results.plot import one_line, place_faults
 from training_hub.run import write_atomically
-from training_hub.verbs.report import ReportSettings
+from training_hub.verbs.report.settings import ReportSettings
 
 _REQUIRES = ("jinja2>=3.1", "plotly>=6")
 

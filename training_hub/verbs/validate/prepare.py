@@ -16,7 +16,7 @@ from training_hub.config.origin import references
 from training_hub.config.preflight import inputs
 from training_hub.errors import ConfigError, enumerate_names, fault
 from training_hub.installed.interpreter import install_command, missing_requirements
-from training_hub.verbs.validate import ValidateSettings
+from training_hub.verbs.validate.settings import ValidateSettings
 
 _PICTURES = (".png", ".svg", ".pdf")
 _NEEDS = ("transformers", "numpy", "rich")  # where the backend's worker runs
