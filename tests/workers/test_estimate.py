@@ -95,7 +95,7 @@ def test_what_a_process_holds_at_least_is_among_it(config: Config, tiny: Path) -
     asked = config(backend={"max_tokens_per_gpu": 16})
     size = size_of(str(tiny))
     assert size is not None
-    least, found = Adapter.memory_floor(asked, size), parts(asked)
+    least, found = Adapter().memory_floor(asked, size), parts(asked)
     assert found["optimizer"] == pytest.approx(least.optimizer, rel=0.01)  # and a count of steps for each weight
     assert least.weights <= found["weights"] < 1.01 * least.weights  # and the positions' frequencies
     assert found["gradients"] == least.gradients
