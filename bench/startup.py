@@ -50,6 +50,8 @@ def lay_out(folder: Path) -> dict[str, list[str]]:
     """Write a small model folder and a data file; returns the arguments of python for each command."""
     (folder / "model").mkdir()
     (folder / "model" / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 256}))
+    header = json.dumps({"lm_head.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (folder / "model" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
     turns = [{"role": "user", "content": "How are you?"}, {"role": "assistant", "content": "Fine."}]
     (folder / "rows.jsonl").write_text((json.dumps({"messages": turns}) + "\n") * 100)
     hub, typed = ["-m", "training_hub"], ["model_path=model", "data_path=rows.jsonl", "lr=1e-5"]
