@@ -152,7 +152,10 @@ def _parameters(composition: Composition, owner: type[BaseModel], names: Iterabl
 def _sweeps() -> list[str]:
     other = {own: alias for alias, own in aliases(SweepParams).items()}
     fields = SweepParams.model_fields.items()
-    rows = [(f"`{name}` (`{other[name]}`)", _kind(field), "`null`", field.description or "") for name, field in fields]
+    rows = [
+        (f"`{name}`{f' (`{other[name]}`)' if name in other else ''}", _kind(field), "`null`", field.description or "")
+        for name, field in fields
+    ]
     return _table(("parameter", "type", "default", "meaning"), rows)
 
 

@@ -198,6 +198,13 @@ class SweepParams(Checked):
     jobs: int | None = param(
         "number of runs at a time; null: one per GPU, or one without GPUs", "runs", ("array_parallelism",), gt=0
     )
+    rank_by: Text | None = param(
+        "the metric that ranks the runs, by its last value: eval_loss, loss, or any other that they log; null: "
+        "eval_loss, or loss without held-out rows"
+    )
+    rank_mode: Literal["min", "max"] | None = param(
+        "min: the lowest rank_by is best; max: the highest; null: the default of the metric"
+    )
 
 
 class ChoiceNode(Checked):

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from training_hub import stored
+from training_hub.ranking import BY_LOSS, Ranking, objective
 from training_hub.run import RunDir, write_atomically
 
 _DESCRIPTION = {
@@ -21,6 +22,8 @@ _DESCRIPTION = {
     "folder": str,
     "overrides": [str],
     "config_dirs": [str],
+    "rank_by": str,
+    "rank_mode": frozenset({"min", "max"}),
 }
 _NONE: Mapping[str, str] = MappingProxyType({})
 COLUMNS = ("status", "final_loss", "eval_loss", "seconds", "error", "path")
@@ -98,23 +101,31 @@ class SweepDir:
             raise stored.Damaged(self.description, f"{strange[0]} is not the name of a folder in it")
         return [Job(digest, each["name"], tuple(each["overrides"]), each["swept"]) for digest, each in listed.items()]
 
+    def ranking(self) -> Ranking:
+        """How its runs are ranked; the default where there is no sweep yet."""
+        known = self.read() if stored.there(self.description) else {}
+        return Ranking(known.get("rank_by"), known.get("rank_mode") or "min")
+
     def run_of(self, job: Job) -> RunDir:
         """The run directory of a job, which need not exist yet."""
         return RunDir(self.path / job.name)
 
-    def write_results(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write the table: what differs between the runs, then COLUMNS."""
+    def write_results(self, rows: Iterable[Mapping[str, Any]], ranking: Ranking = BY_LOSS) -> None:
+        """Write the table: what differs between the runs, the metric that ranks them, then COLUMNS."""
         rows = list(rows)
         swept = dict.fromkeys(key for row in rows for key in row["swept"])
+        further = [ranking.column] if ranking.column else []
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow([*swept, *COLUMNS])
-        table.writerows([*(row["swept"].get(key) for key in swept), *(row[key] for key in COLUMNS)] for row in rows)
+        table.writerow([*swept, *further, *COLUMNS])
+        for row in rows:
+            values = [objective(row, ranking) for _ in further]
+            table.writerow([*(row["swept"].get(key) for key in swept), *values, *(row[key] for key in COLUMNS)])
         write_atomically(self.results, text.getvalue())
 
 
 def outcome(run: RunDir) -> dict[str, Any]:
-    """What came of a run, or is known of it so far; "pending" where it has not begun."""
+    """What came of a run, or is known of it so far: COLUMNS, and its final `metrics`; "pending" before it begins."""
     try:
         result = run.read_result() if run.path.exists() else None
         status = run.read_manifest().get("status", "pending") if run.path.exists() else "pending"
@@ -132,12 +143,5 @@ def outcome(run: RunDir) -> dict[str, Any]:
         "seconds": round(result.duration_s, 1),
         "error": result.error,
         "path": str(run.path),
+        "metrics": metrics,
     }
-
-
-def objective(row: Mapping[str, Any]) -> float | None:
-    """What a completed run is ranked by: the held-out loss, without held-out rows the last training loss; nats."""
-    if row["status"] != "completed":
-        return None
-    loss: float | None = row["final_loss"] if row["eval_loss"] is None else row["eval_loss"]
-    return loss

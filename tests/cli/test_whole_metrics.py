@@ -72,3 +72,32 @@ def test_a_metric_of_a_callback_reaches_everything_that_reads_metrics(pairs: Pat
     events.Reload()
     assert [event.value for event in events.Scalars("my/score")] == pytest.approx(scores)
     assert [event.step for event in events.Scalars("eval_rewards/margins")] == [0, 1, 2, 3, 4]
+
+
+RATES = """
+from training_hub import TrainingHubCallback
+
+class Rates(TrainingHubCallback):
+    def on_step_end(self, context):
+        context.log("my/score", context.learning_rate or 0.0)
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_is_ranked_by_a_metric_of_a_callback(
+    pairs: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pairs / "my_scores.py").write_text(RATES)
+    typed = [
+        "-m", "algorithm=dpo", f"model_path={tiny}", "data_path=pairs.jsonl", "effective_batch_size=2", "max_steps=2",
+        "callbacks.rates._target_=my_scores.Rates", "lr_scheduler=constant", "warmup_steps=0", "lr=1e-5,3e-3",
+        "output_dir=swept", "rank_by=my/score", "rank_mode=max",
+    ]  # fmt: skip
+    assert cli.main(typed) == 0
+    best, second = capsys.readouterr().out.partition("─")[2].splitlines()[1:3]
+    assert (best.split()[:4], second.split()[:4]) == (
+        ["1", "0.003", "completed", "0.003"],
+        ["2", "1e-05", "completed", "1e-05"],
+    )
+    assert cli.main(["report", "swept"]) == 0
+    assert "Ranked by my/score, highest first" in Path("swept/report.html").read_text()

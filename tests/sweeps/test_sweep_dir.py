@@ -11,11 +11,12 @@ import pytest
 
 from tests.test_docs import ROOT, fences
 from training_hub.errors import ConfigError
+from training_hub.ranking import objective, ranked
 from training_hub.run import RunDir, TrainResult
-from training_hub.sweep_dir import Job, SweepDir, objective, outcome
+from training_hub.sweep_dir import Job, SweepDir, outcome
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.find import find
-from training_hub.sweeps.table import ranked, table
+from training_hub.sweeps.table import table
 
 
 def job(number: int) -> Job:

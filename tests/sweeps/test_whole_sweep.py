@@ -129,6 +129,63 @@ def test_cancel_takes_the_folder_of_a_sweep(quick: list[str], tmp_path: Path) ->
     assert (process.returncode, rows(sweep, "status")) == (75, [("interrupted",), ("pending",)])
 
 
+def ranks(shown: str) -> list[list[str]]:
+    """Place and first setting of each row of the table."""
+    return [line.split()[:2] for line in shown.partition("─")[2].partition("\n\n")[0].splitlines()[1:]]
+
+
+def test_a_sweep_is_ranked_by_the_metric_that_is_asked_for(quick: list[str], tmp_path: Path) -> None:
+    words, sweep = [*quick, "lr=1e-4,1e-2,1e-3", "jobs=3"], SweepDir(tmp_path / "swept")
+    status, shown = finish([*words, "rank_by=my/scor", "rank_mode=max"], tmp_path)
+    assert (status, shown.splitlines()[-1]) == (
+        2,
+        "rank_by=my/scor: no completed run has measured it; did you mean my/score? (loss, eval_loss, step, my/score), "
+        f"then python -m training_hub resume {sweep.path} rank_by=my/score rank_mode=max",
+    )
+    assert [place for place, _ in ranks(shown)] == ["0.0001", "0.01", "0.001"]  # none has a place
+    before = {file: file.stat().st_mtime_ns for file in sweep.path.glob("*/result.json")}
+
+    status, shown = finish(["resume", "swept", "rank_by=my/score", "rank_mode=max"], tmp_path)
+    assert (status, ranks(shown)) == (0, [["1", "0.01"], ["2", "0.001"], ["3", "0.0001"]]), shown
+    assert rows(sweep, "lr", "my/score") == [("0.0001", "0.8"), ("0.01", "1.0"), ("0.001", "0.9")]
+    assert (sweep.read()["rank_by"], sweep.read()["rank_mode"]) == ("my/score", "max")
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+    for again in (["resume", "swept"], [*words, "resume=auto"]):  # typed or not, the ranking stays
+        assert ranks(finish(again, tmp_path)[1])[0] == ["1", "0.01"]
+    assert ranks(finish(["resume", "swept", "rank_by=null"], tmp_path)[1])[0] == ["1", "0.001"]
+
+
+@pytest.mark.slow
+@pytest.mark.needs("optuna")
+def test_optuna_maximises_the_metric_that_ranks(quick: list[str], tmp_path: Path) -> None:
+    words, sweep = [*quick, *OPTUNA, "rank_by=my/score", "hydra.sweeper.n_trials=3"], SweepDir(tmp_path / "swept")
+    status, shown = finish([*words, "rank_mode=max", "hydra.sweeper.direction=minimize"], tmp_path)
+    assert (status, shown) == (
+        2, "hydra.sweeper.direction=minimize: the runs are ranked by the highest my/score; drop it\n"
+    )  # fmt: skip
+    status, shown = finish([*words, "rank_mode=max"], tmp_path)
+    best = max(float(score) for (score,) in rows(sweep, "my/score"))
+    assert (status, f"Best value: {best}" in shown) == (0, True), shown
+    status, shown = finish([*words, "rank_mode=min", "resume=auto"], tmp_path)
+    assert (status, shown) == (
+        2,
+        "rank_by=my/score: the values of this sweep were chosen by rank_by=my/score rank_mode=max; drop it, or start a "
+        "new sweep\n",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.needs("optuna")
+def test_optuna_ends_where_a_run_does_not_measure_what_it_optimises(quick: list[str], tmp_path: Path) -> None:
+    words = [*quick, *OPTUNA, "rank_by=my/scor", "rank_mode=max", "hydra.sweeper.n_trials=3"]
+    status, shown = finish(words, tmp_path)
+    assert (status, len(rows(SweepDir(tmp_path / "swept"), "lr"))) == (2, 1), shown
+    assert "rank_by=my/scor: no completed run has measured it; did you mean my/score?" in shown.splitlines()[-1]
+    status, shown = finish(["resume", "swept", "rank_by=my/score", "rank_mode=max"], tmp_path)
+    assert (status, len(rows(SweepDir(tmp_path / "swept"), "my/score"))) == (0, 3), shown
+
+
 @pytest.mark.slow
 @pytest.mark.needs("optuna")
 def test_optuna_goes_on_with_its_study(quick: list[str], tmp_path: Path) -> None:

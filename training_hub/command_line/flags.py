@@ -17,7 +17,7 @@ EVERYWHERE = {
 }
 # Flags for the settings of a run. Hydra's own show something and run nothing.
 OF_RUNS = {
-    "-m": "run every combination of comma-separated values; jobs=N: so many at a time",
+    "-m": "run every combination of comma-separated values; jobs=N: so many at a time; rank_by=METRIC: rank them by it",
     "--config-dir DIR": "add a folder with config groups of your own, such as DIR/experiment/mine.yaml",
 }
 OF_HYDRA = {

@@ -44,6 +44,11 @@ def command_of(path: str, further: Sequence[str], config_dirs: Sequence[str] = (
     folders = [*map(os.path.abspath, config_dirs), *own]
     os.chdir(began["folder"])
     typed = vouched.without_word(began["overrides"]) if config_dirs else began["overrides"]  # not for further files
-    kept = [text for text in typed if text.partition("=")[0].lstrip("+") not in _NOT_AGAIN]
+    left_out = (*_NOT_AGAIN, "rank_mode") if any(_name(text) == "rank_by" for text in further) else _NOT_AGAIN
+    kept = [text for text in typed if _name(text) not in left_out]
     here = override_texts({"output_dir": str(directory.path)}, set())
     return [*changed(kept, further, catalogue.names() | aliases(SweepParams)), *here, "resume=must"], folders
+
+
+def _name(override: str) -> str:
+    return override.partition("=")[0].lstrip("+")

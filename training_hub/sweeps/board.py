@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from training_hub.ranking import Ranking, objective, unranked
 from training_hub.results.plot import draw_losses
 from training_hub.results.progress import duration
-from training_hub.sweep_dir import Job, SweepDir, objective, outcome
+from training_hub.sweep_dir import Job, SweepDir, outcome
 from training_hub.sweeps.screen import Screen
 from training_hub.sweeps.table import table
 from training_hub.terminal import say
@@ -23,6 +24,7 @@ class Board:
 
     def __init__(self, directory: SweepDir, jobs: Sequence[Job]) -> None:
         self._directory, self._jobs = directory, {job.digest: job for job in jobs}
+        self.ranking = directory.ranking()
         self.screen = Screen()
         self.rows = {job.digest: self._row(job) for job in jobs}
         self._over = {digest for digest, row in self.rows.items() if row["status"] == "completed"}
@@ -41,7 +43,7 @@ class Board:
         self._set(job, row)
         self._draw(job)
         self._over.add(job.digest)
-        say(f"{len(self._over)}/{len(self.rows)}  {job.label}: {told(self.rows[job.digest])}")
+        say(f"{len(self._over)}/{len(self.rows)}  {job.label}: {told(self.rows[job.digest], self.ranking)}")
 
     def _draw(self, job: Job) -> None:
         run = self._directory.run_of(job)
@@ -59,7 +61,7 @@ class Board:
         """Write the table; what cannot be written now, as on a full disk, is tried again."""
         self._written = time.monotonic()
         with suppress(OSError):
-            self._directory.write_results(self.rows.values())
+            self._directory.write_results(self.rows.values(), self.ranking)
             self._stale = False
 
     def completed(self) -> list[Job]:
@@ -74,8 +76,15 @@ class Board:
         """The ranked table, where everything is, and how what is left goes on."""
         places = f"sweep  {self._directory.path}\ntable  {self._directory.results}"
         left = any(row["status"] not in ("completed", "failed") for row in self.rows.values())
-        way = f"\nresume  python -m training_hub resume {shlex.quote(str(self._directory.path))}" if left else ""
-        return f"\n{table(self.rows.values())}\n\n{places}{way}"
+        way = f"\nresume  {self._resume()}" if left else ""
+        return f"\n{table(self.rows.values(), self.ranking)}\n\n{places}{way}"
+
+    def fault(self) -> str | None:
+        """The fault of a ranking by what completed runs have not measured; None where there is none."""
+        return unranked(self.rows.values(), self.ranking, self._resume())
+
+    def _resume(self) -> str:
+        return f"python -m training_hub resume {shlex.quote(str(self._directory.path))}"
 
     def _set(self, job: Job, row: dict[str, Any]) -> None:
         self.rows[job.digest] = row
@@ -85,11 +94,14 @@ class Board:
         return {"swept": job.swept, **outcome(self._directory.run_of(job))}
 
 
-def told(row: dict[str, Any]) -> str:
+def told(row: dict[str, Any], ranking: Ranking) -> str:
     """What came of a run, in one line."""
-    loss = objective(row)
-    if loss is not None:
-        kind = "loss" if row["eval_loss"] is None else "eval loss"
-        return f"{row['status']} in {duration(row['seconds'])}, {kind} {loss:.4f}"
+    value = objective(row, ranking)
+    if value is not None:
+        loss = ranking.metric or ("loss" if row["eval_loss"] is None else "eval_loss")
+        shown = f"{ranking.column} {value:.6g}" if ranking.column else f"{loss.replace('_', ' ')} {value:.4f}"
+        return f"{row['status']} in {duration(row['seconds'])}, {shown}"
+    if row["status"] == "completed":
+        return f"completed in {duration(row['seconds'])}, no {ranking.metric or 'loss'}"
     reason = (row["error"] or "").splitlines()
     return f"{row['status']}: {reason[0]}" if reason else str(row["status"])

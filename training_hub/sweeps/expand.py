@@ -26,6 +26,8 @@ from training_hub.config.typed import legible
 from training_hub.config.values import wrong_values
 from training_hub.errors import ConfigError, fault, merged, shown_value, subject
 from training_hub.params import Params, SweepParams, aliases
+from training_hub.ranking import Ranking, ranking_of
+from training_hub.sweeps.direction import refuse_another_direction
 
 _ALIASES = aliases(SweepParams)
 _MOST_RUNS = 10_000
@@ -58,6 +60,13 @@ class Asked:
         """The plugin of Hydra's that makes or runs the jobs; None where this program does both."""
         chosen = {"hydra/sweeper": self.sweeper, "hydra/launcher": self.launcher}
         return next((f"{group}={name}" for group, name in chosen.items() if name != "basic"), None)
+
+    @property
+    def ranking(self) -> Ranking | None:
+        """How the runs are to be ranked; None where nothing says so."""
+        if not self.own.keys() & {"rank_by", "rank_mode"}:
+            return None
+        return ranking_of(self.own.get("rank_by"), self.own.get("rank_mode"))
 
     @property
     def chooses_values(self) -> bool:
@@ -116,6 +125,7 @@ def read(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     taken = {*SweepParams.model_fields, *_ALIASES, *_OF_THE_SWEEP}
     if faults := [_of_the_sweep(each) for each in parsed if each.key_or_group in taken or hydras.is_of_hydra(each)]:
         raise ConfigError(*faults)
+    refuse_another_direction(sweeper, composition.hydra_cfg.hydra.sweeper, keys, asked.ranking)
     return replace(asked, sweeper=sweeper, launcher=launcher, params=parsed, hydra_keys=keys)
 
 
@@ -150,6 +160,7 @@ def typed(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     resume, rest = _taken(rest, {"resume": "resume"})
     written = {names[each.key_or_group]: each.key_or_group for each in parsed if each.key_or_group in names}
     faults = [f"{written[subject(text)]}={text.partition('=')[2]}" for text in wrong_values(SweepParams, own, "")]
+    faults += [] if faults else _ranking_faults(own)
     mode = str(resume.get("resume", "never"))
     if mode not in _MODES:
         faults.append(fault("resume", mode, "a sweep resumes in its own folder", "give output_dir=, and resume=auto"))
@@ -165,6 +176,14 @@ def typed(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
     of_hydra = tuple(each for each in rest if hydras.is_of_hydra(each))
     settings = tuple(each for each in rest if each not in of_hydra)
     return Asked(own, folder.get("output_dir"), _MODES[mode], settings, of_hydra)
+
+
+def _ranking_faults(own: dict[str, Any]) -> list[str]:
+    try:
+        ranking_of(own.get("rank_by"), own.get("rank_mode"))
+    except ConfigError as error:
+        return list(error.faults)
+    return []
 
 
 def _several_of_hydra(override: Override) -> str:

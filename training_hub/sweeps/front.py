@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -24,7 +24,7 @@ from training_hub.sweeps.queue import Queue
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.submitted import run_submitted
 from training_hub.sweeps.watch import watch
-from training_hub.terminal import say
+from training_hub.terminal import complain, say
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def _without_target(node: Any) -> str:
 
 def planner_of(asked: Asked, config_dirs: Sequence[str]) -> Planner:
     """What plans the runs of a sweep."""
-    return Planner(asked.swept, config_dirs, [str(each.input_line) for each in asked.of_hydra])
+    of_hydra = [str(each.input_line) for each in asked.of_hydra]
+    return Planner(asked.swept, config_dirs, of_hydra, asked.ranking.metric if asked.ranking else None)
 
 
 def run_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> int:
@@ -81,7 +82,8 @@ def run_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequence[str]
     planner = planner_of(asked, config_dirs)
     jobs, directory = _jobs(asked, planner)
     weights_check.must_fit(planner.unwatched)
-    with recorded(directory, jobs, overrides, config_dirs, planner.kept) as record:
+    ranking = asked.ranking or directory.ranking()
+    with recorded(directory, jobs, overrides, config_dirs, planner.kept, ranking) as record:
         record.status = _run(directory, jobs, planner, asked.own.get("jobs"))
     return record.status
 
@@ -156,19 +158,40 @@ def _run(directory: SweepDir, jobs: Sequence[Job], planner: Planner, at_a_time: 
             say(f"{job.label} starts over: backend={planned.composition.choices['backend']} cannot resume")
         return planned
 
-    left, going = _parted(directory, jobs)
     board = Board(directory, jobs)
-    say(f"sweep {directory.path}: {_counted(len(jobs), len(left), len(going))}")
     try:
         with board.screen:
-            if not planner.launcher(jobs[0]).waits:
-                return run_submitted(directory, left, going, at_a_time, plan, board)
-            if going and watch(directory, going, board):
-                return EXIT_INTERRUPTED
-            return Queue(_parted(directory, jobs)[0], at_a_time, plan, board).run()
+            status = _started(directory, jobs, planner, at_a_time, plan, board)
     finally:
         board.write()
         say(board.text())
+    return status_of(board, status)
+
+
+def _started(
+    directory: SweepDir,
+    jobs: Sequence[Job],
+    planner: Planner,
+    at_a_time: int | None,
+    plan: Callable[[Job], train.Plan],
+    board: Board,
+) -> int:
+    """Start and follow what is left; returns the exit status."""
+    left, going = _parted(directory, jobs)
+    say(f"sweep {directory.path}: {_counted(len(jobs), len(left), len(going))}")
+    if not planner.launcher(jobs[0]).waits:
+        return run_submitted(directory, left, going, at_a_time, plan, board)
+    if going and watch(directory, going, board):
+        return EXIT_INTERRUPTED
+    return Queue(_parted(directory, jobs)[0], at_a_time, plan, board).run()
+
+
+def status_of(board: Board, status: int) -> int:
+    """The exit status of a sweep; completed runs without the metric that ranks them are told, and no success."""
+    found = board.fault()
+    if found:
+        complain(found)
+    return status or (ConfigError.exit_status if found else 0)
 
 
 def _counted(jobs: int, left: int, going: int) -> str:

@@ -17,6 +17,7 @@ from training_hub import catalogue, train
 from training_hub.config.composition import Composition
 from training_hub.config.variants import Variants
 from training_hub.errors import ConfigError, fault, merged
+from training_hub.metrics import CORE
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, outcome
 from training_hub.weights_check import Asked
@@ -30,10 +31,19 @@ B = TypeVar("B")
 
 
 class Planner:
-    """Plans runs that differ in a few values. swept: the names of these. of_hydra: overrides of the sweep's itself."""
+    """Plans runs that differ in a few values.
 
-    def __init__(self, swept: Sequence[str], config_dirs: Sequence[str] = (), of_hydra: Sequence[str] = ()) -> None:
-        self._swept = swept
+    swept: the names of these. of_hydra: overrides of the sweep's itself. metric: what each run must measure.
+    """
+
+    def __init__(
+        self,
+        swept: Sequence[str],
+        config_dirs: Sequence[str] = (),
+        of_hydra: Sequence[str] = (),
+        metric: str | None = None,
+    ) -> None:
+        self._swept, self._metric = swept, metric
         self._of_hydra = of_hydra
         self._declared: set[tuple[str, str]] | None = None
         self._variants = Variants(catalogue.names(), config_dirs)
@@ -74,6 +84,8 @@ class Planner:
     def _plan(self, job: Job, composition: Composition, folder: Path) -> train.Plan:
         catalogue.refuse_python_made(composition)
         planned = train.plan(composition, str(folder / job.name))
+        if self._metric and (rule := unmeasured(self._metric, planned.config)):
+            raise ConfigError(fault("rank_by", self._metric, *rule))
         self.unwatched += (model for model in planned.unwatched if model not in self.unwatched)
         return planned
 
@@ -126,6 +138,16 @@ class Planner:
     def _job(self, overrides: Sequence[str], composition: Composition) -> Job:
         digest, values = digest_of(composition, self._swept), values_of(overrides, self._swept)
         return Job(digest, folder_name(values, digest), tuple(overrides), values)
+
+
+def unmeasured(metric: str, config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The rule that a held-out metric breaks where there are no held-out rows, and the way out; None for any other."""
+    data = config["data"]
+    if not metric.startswith("eval_") or data["eval_path"] or data["eval_fraction"]:
+        return None
+    if metric not in CORE and config.get("callbacks"):
+        return None  # a callback may measure it on rows of its own
+    return "there are no held-out rows to measure it on", "add eval_data_path=FILE or eval_fraction=0.05"
 
 
 def _each(every: Iterable[A], made: Callable[[A], B]) -> list[B]:

@@ -22,14 +22,15 @@ from training_hub import catalogue, train
 from training_hub.config.compose import rewritten
 from training_hub.config.groups import CONF, ROOT, VERSION_BASE, further_folders, prepare_hydra, recipes_in_place
 from training_hub.config.overrides import override_texts
-from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault
+from training_hub.errors import ConfigError, HubError, RunFailed, RunInterrupted, fault, shown_value
 from training_hub.machine.processes import end_with
 from training_hub.provenance import command_line
+from training_hub.ranking import objective
 from training_hub.run import RunDir
-from training_hub.sweep_dir import SweepDir, objective, outcome
+from training_hub.sweep_dir import SweepDir, outcome
 from training_hub.sweeps.board import Board
 from training_hub.sweeps.expand import Asked, typed
-from training_hub.sweeps.front import new_directory, planner_of
+from training_hub.sweeps.front import new_directory, planner_of, status_of
 from training_hub.sweeps.plan import Planner
 from training_hub.sweeps.record import recorded
 from training_hub.sweeps.study import study_settings
@@ -42,22 +43,26 @@ def run_plugin_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequen
     ConfigError for faults that can be seen before its first job: of all jobs where Hydra's own sweeper makes them.
     """
     plugin = asked.plugin
-    for name, value in asked.own.items():
-        raise ConfigError(fault(name, value, f"{plugin} decides how many run at a time", "use its own setting"))
+    if "jobs" in asked.own:
+        rule = f"{plugin} decides how many run at a time"
+        raise ConfigError(fault("jobs", asked.own["jobs"], rule, "use its own setting"))
     planner = planner_of(asked, config_dirs)
     every = asked.samples() if asked.chooses_values else asked.jobs()
     planner.checked(every, Path("outputs"))
     found = _there(asked, planner.folder(every), config_dirs)
     if found:
-        planner.check(collected(found, planner).completed(), found.path)
+        board = collected(found, planner)
+        planner.check(board.completed(), found.path)
+        _refuse_another_ranking(asked, board)
     directory = found or new_directory(asked, planner, every)
+    ranking = asked.ranking or directory.ranking()
     settings = [*_typed(asked.for_hydra()), *override_texts({"hydra.sweep.dir": str(directory.path)}, set())]
     if asked.sweeper == "optuna":
         logging.getLogger("alembic").setLevel(logging.WARNING)  # which tells of itself where optuna makes its study
         settings += study_settings(
-            directory, planner.hydra(every[0]).sweeper, asked.hydra_keys, again=found is not None
+            directory, planner.hydra(every[0]).sweeper, asked.hydra_keys, ranking, again=found is not None
         )
-    with recorded(directory, [], overrides, config_dirs, planner.kept) as record:
+    with recorded(directory, [], overrides, config_dirs, planner.kept, ranking) as record:
         try:
             _multirun(settings, asked.swept, directory.path, config_dirs)
             record.status = 0
@@ -68,8 +73,19 @@ def run_plugin_sweep(asked: Asked, overrides: Sequence[str], config_dirs: Sequen
         except Exception as error:
             raise RunFailed(f"{plugin}: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
         finally:
-            say(collected(directory, planner).text())
+            board = collected(directory, planner)
+            say(board.text())
+        record.status = status_of(board, record.status)
     return record.status
+
+
+def _refuse_another_ranking(asked: Asked, board: Board) -> None:
+    """ConfigError where a sweeper has already been told other values than it would be told from now on."""
+    ranks = [each for each in board.rows.values() if objective(each, board.ranking) is not None]
+    if asked.chooses_values and ranks and asked.ranking not in (None, board.ranking):
+        began = f"rank_by={shown_value(board.ranking.metric)} rank_mode={board.ranking.mode}"
+        rule = f"the values of this sweep were chosen by {began}"
+        raise ConfigError(fault("rank_by", asked.own.get("rank_by"), rule, "drop it, or start a new sweep"))
 
 
 def _there(asked: Asked, default: Path, config_dirs: Sequence[str]) -> SweepDir | None:
@@ -146,4 +162,7 @@ def job(cfg: DictConfig, folder: Path, swept: Sequence[str], config_dirs: Sequen
             raise
         finally:
             collected(directory, planner)
-    return objective(outcome(run))
+    value = objective(outcome(run), directory.ranking())
+    if value is None and HydraConfig.get().runtime.choices["hydra/sweeper"] != "basic":
+        raise SystemExit(ConfigError.exit_status)  # no trial can be judged: the sweep ends, and says why
+    return value

@@ -12,6 +12,7 @@ from pathlib import Path
 from training_hub.config.secrets import refusals
 from training_hub.errors import EXIT_CTRL_C, EXIT_INTERRUPTED, ConfigError, fault
 from training_hub.provenance import command_line
+from training_hub.ranking import Ranking
 from training_hub.redaction import redacted
 from training_hub.sweep_dir import Job, SweepDir
 
@@ -32,6 +33,7 @@ def recorded(
     overrides: Sequence[str],
     config_dirs: Sequence[str],
     options: Mapping[str, str],
+    ranking: Ranking,
 ) -> Iterator[Record]:
     """Write the description of a sweep that begins or goes on, and its end. ConfigError where it goes on already."""
     if faults := refusals([*overrides, *config_dirs]):
@@ -45,6 +47,8 @@ def recorded(
             jobs,
             options,
             status="running",
+            rank_by=ranking.metric,
+            rank_mode=ranking.mode,
             started=_now(),
             command=redacted(shlex.join(command_line())),
             folder=str(Path.cwd()),

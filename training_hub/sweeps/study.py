@@ -6,21 +6,24 @@ from collections.abc import Set
 from typing import Any
 
 from training_hub.config.overrides import override_texts
+from training_hub.ranking import Ranking
 from training_hub.sweep_dir import SweepDir
+from training_hub.sweeps.direction import DIRECTION, DIRECTIONS
 
 _FAILURES = "hydra.sweeper.max_failure_rate"
 
 
-def study_settings(directory: SweepDir, sweeper: Any, given: Set[str], again: bool) -> list[str]:
+def study_settings(directory: SweepDir, sweeper: Any, given: Set[str], ranking: Ranking, again: bool) -> list[str]:
     """Overrides of the sweeper's that the user did not set.
 
     A study lies in the sweep's folder, in a real storage, where no other was named. A run that fails ends nothing. What
-    goes on has fewer trials to go. sweeper: the node of Hydra's config. given: what the user set. again: whether the
-    study is there already.
+    goes on has fewer trials to go. sweeper: the node of Hydra's config. given: what the user set. ranking: what the
+    study optimises. again: whether it is there already.
     """
     storage = sweeper.storage or f"sqlite:///{directory.path / 'optuna.db'}"
     name = sweeper.study_name or directory.path.name
     found = {"hydra.sweeper.storage": storage, "hydra.sweeper.study_name": name}
+    found[DIRECTION] = DIRECTIONS[ranking.mode]
     if _FAILURES not in given:
         found[_FAILURES] = 1.0
     if again:

@@ -196,3 +196,16 @@ def test_a_run_that_has_just_begun_has_a_page(write_run: WriteRun) -> None:
     assert dispatch(["report", "run"]) == 0
     assert "<h1>run</h1>" in Path("run/report.html").read_text()
     assert RunDir("run").exists()
+
+
+def test_the_runs_of_a_sweep_are_ranked_as_the_sweep_ranks_them(swept: SweepDir) -> None:
+    for number, job in enumerate(swept.jobs()[:-1]):
+        run = swept.run_of(job)
+        result = run.read_result()
+        assert result is not None
+        run.write_result(replace(result, metrics={**result.metrics, "my/score": float(number)}))
+    swept.update(rank_by="my/score", rank_mode="max")
+    told = gather(["swept"])
+    assert [run.number for run in told.runs] == [11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 12]
+    assert told.runs[0].objective == 10.0
+    assert (told.ranking.column, told.ranking.mode) == ("my/score", "max")

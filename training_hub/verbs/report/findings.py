@@ -16,7 +16,7 @@ _LIBRARIES = ("torch", "transformers", "trl", "peft", "training_hub", "code", "G
 
 def findings(report: Report, environment: Sequence[Fact]) -> dict[str, list[str]]:
     """Warnings, each with the runs that it is about, called by their short names; none where it is about all."""
-    found: dict[str, list[str]] = {text: [] for text in _of_all(report.runs, environment)}
+    found: dict[str, list[str]] = {text: [] for text in _of_all(report, environment)}
     for run in report.runs:
         for text in _of_run(run):
             found.setdefault(text, []).append(report.short(run))
@@ -57,10 +57,10 @@ def _of_data(run: Told) -> Iterator[str]:
             yield f"the chat template does not write the {what} of {rows:,} rows of the {_PARTS.get(part, part)} data"
 
 
-def _of_all(runs: Sequence[Told], environment: Sequence[Fact]) -> Iterator[str]:
-    ranked = [run for run in runs if run.objective is not None]
+def _of_all(report: Report, environment: Sequence[Fact]) -> Iterator[str]:
+    ranked = [run for run in report.runs if run.objective is not None]
     held_out = [run for run in ranked if run.row["eval_loss"] is not None]
-    if held_out and len(held_out) < len(ranked):
+    if report.ranking.metric is None and held_out and len(held_out) < len(ranked):
         yield f"only {len(held_out)} of {len(ranked)} runs have a held-out loss; the others are ranked by another loss"
     for name, values in environment:
         if len(values) > 1 and name in _LIBRARIES:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training_hub import metrics
+from training_hub.ranking import BY_LOSS, Ranking, objective
 from training_hub.results.curves import Course, courses
 from training_hub.results.state import State, states
 from training_hub.run import RunDir
 from training_hub.stored import Damaged
-from training_hub.sweep_dir import SweepDir, objective, outcome
+from training_hub.sweep_dir import SweepDir, outcome
 from training_hub.verbs.report.differ import differences, flatten
 from training_hub.verbs.report.thin import Columns, columns
 
@@ -27,7 +28,11 @@ _MOST_CHARTS = 24  # of metrics beside the core
 
 @dataclass
 class Told:
-    """One run. row: what came of it, as in a sweep's table. course: its metrics; curves: thinned, as columns."""
+    """One run.
+
+    row: what came of it, as in a sweep's table. course: its metrics; curves: thinned, as columns. objective: what it is
+    ranked by, None where it is not ranked.
+    """
 
     number: int
     name: str
@@ -43,12 +48,7 @@ class Told:
     settings: dict[str, str] = field(default_factory=dict)  # those that differ between the runs of the report
     notes: list[str] = field(default_factory=list)  # what its result says beside numbers
     numbers: dict[str, float] = field(default_factory=dict)  # final ones that nothing else of the report tells
-
-    @property
-    def objective(self) -> float | None:
-        """What it is ranked by, None where it is not ranked."""
-        loss = objective(self.row)
-        return loss if loss is not None and loss == loss else None
+    objective: float | None = None
 
     def last(self, key: str) -> float | None:
         """The newest number of a metric."""
@@ -60,6 +60,7 @@ class Report:
     """title: of the page. runs: the best one first. settings: those that differ. is_sweep: whether one sweep is all.
 
     further: metrics beside the core that have a chart, with their values on held-out rows; undrawn: those that do not.
+    ranking: how the runs are ranked.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Report:
     is_sweep: bool
     further: list[str] = field(default_factory=list)
     undrawn: list[str] = field(default_factory=list)
+    ranking: Ranking = BY_LOSS
 
     def short(self, run: Told) -> str:
         """How a run is called where there is little room: by its number where the name is its settings."""
@@ -87,9 +89,21 @@ def gather(folders: Sequence[str]) -> Report:
         for number, (course, run) in enumerate(zip(found, runs, strict=True), 1)
     ]
     settings = _compare(told)
-    told.sort(key=lambda each: (each.objective is None, each.objective or 0.0, each.number))
-    is_sweep = len(folders) == 1 and SweepDir(folders[0]).exists()
-    return Report(_title(folders, told), told, settings, is_sweep, drawn, further[_MOST_CHARTS:])
+    sweeps = [sweep for sweep in map(SweepDir, folders) if sweep.exists()]
+    ranking = _rank(told, sweeps)
+    is_sweep = len(folders) == len(sweeps) == 1
+    return Report(_title(folders, told), told, settings, is_sweep, drawn, further[_MOST_CHARTS:], ranking)
+
+
+def _rank(told: list[Told], sweeps: Sequence[SweepDir]) -> Ranking:
+    """Sort the runs, the best first, as their sweeps rank them; by loss where these do not agree."""
+    asked = {sweep.ranking() for sweep in sweeps}
+    ranking = asked.pop() if len(asked) == 1 else BY_LOSS
+    for each in told:
+        value = objective(each.row, ranking)
+        each.objective = value if value is not None and value == value else None
+    told.sort(key=lambda each: (each.objective is None, -ranking.sign * (each.objective or 0.0), each.number))
+    return ranking
 
 
 def _chart_of(name: str) -> str:
@@ -142,6 +156,7 @@ def _row_of(course: Course, state: State) -> dict[str, Any]:
         "seconds": course.points("loss", "time")[-1][0] if course.points("loss", "time") else None,
         "error": None,
         "path": str(course.path),
+        "metrics": metrics.latest(course.rows),
     }
 
 

@@ -83,7 +83,8 @@ def _data(report: Report) -> dict[str, Any]:
         }
         for run in report.runs
     ]
-    return {"runs": runs, "settings": report.settings, "further": report.further}
+    ranking = {"name": report.ranking.metric or "loss", "mode": report.ranking.mode}
+    return {"runs": runs, "settings": report.settings, "further": report.further, "ranking": ranking}
 
 
 def _columns(report: Report) -> list[str]:

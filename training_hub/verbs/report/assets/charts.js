@@ -126,7 +126,7 @@ function dimension(label, texts) {
   return known.length <= 8 ? { ...name, values, tickvals: known.map(place), ticktext: known.map(String) } : { ...name, values };
 }
 
-/** Draw settings and loss of the runs that have one; `chosen` is told which runs pass where the reader drags. */
+/** Draw settings and what ranks the runs of those that have it; `chosen` is told which runs pass where the reader drags. */
 function drawParallel(data, chosen) {
   const runs = data.runs.filter((run) => run.objective !== null), section = document.getElementById("parallel");
   if (!section) return;
@@ -134,11 +134,11 @@ function drawParallel(data, chosen) {
   if (section.hidden) return;
   const names = data.settings.slice(0, 8);
   const axes = names.map((name) => dimension(name, runs.map((run) => run.settings[name] ?? "–")));
-  const losses = runs.map((run) => run.objective);
-  axes.push({ label: "loss", name: "", values: losses });
+  const ranks = runs.map((run) => run.objective);
+  axes.push({ label: plain(data.ranking.name), name: "", values: ranks });
   const soft = css("--soft"), scale = dark.matches ? [[0, "#ffd84d"], [0.5, "#2fa79f"], [1, "#51467a"]] : [[0, "#440154"], [0.5, "#2a788e"], [1, "#b5dec2"]];
   const trace = {
-    type: "parcoords", dimensions: axes, line: { color: losses, colorscale: scale },
+    type: "parcoords", dimensions: axes, line: { color: ranks, colorscale: scale, reversescale: data.ranking.mode === "max" },
     labelfont: { color: css("--ink"), size: 12 }, tickfont: { color: css("--ink"), size: 11 }, rangefont: { color: soft, size: 10 },
     unselected: { line: { color: soft, opacity: 0.12 } },
   };
