@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training_hub.errors import ConfigError, enumerate_names, suggestion
 
-_SCRIPTS = Path(__file__).parent / "scripts"
+_SCRIPTS = Path(__file__).parent / "assets"
 
 
 def script(shell: str) -> str:
