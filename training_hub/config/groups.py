@@ -23,7 +23,7 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from packaging.version import Version
 
-from training_hub.config import resolvers, strict_yaml
+from training_hub.config import omegaconf_speed, resolvers, strict_yaml
 from training_hub.errors import ConfigError, enumerate_names, suggestion
 from training_hub.installed.extensions import Extension, extensions
 
@@ -90,6 +90,7 @@ def recipes_in_place() -> Iterator[None]:
 
 def prepare_hydra() -> None:
     """Teach Hydra the resolvers of `conf/` and where extensions lie. ConfigError where two have the same option."""
+    omegaconf_speed.speed_up()
     resolvers.register()
     _refuse_clashes(extensions())
     Plugins.instance().register(FurtherFolders)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 
+from training_hub.config.omegaconf_speed import loader
 from training_hub.errors import ConfigError, shown_value, suggestion
 
-_OMEGACONFS = import_module("omegaconf._yaml" if find_spec("omegaconf._yaml") else "omegaconf._utils")  # before 2.4
 _MOST_BYTES = 2**20
 _DEEPEST = 50
 _MOST_VALUES = 20_000
@@ -27,18 +25,12 @@ _TAGS = {_TEXT, *(f"{_YAML}{kind}" for kind in ("null", "bool", "int", "float", 
 _KINDS = {"bool": "true or false", "int": "a number", "float": "a number", "null": "null", "timestamp": "a date"}
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads plain words as OmegaConf does; by libyaml where PyYAML came with it, ten times as fast."""
-
-    yaml_implicit_resolvers = _OMEGACONFS.get_yaml_loader().yaml_implicit_resolvers
-
-
 def check(file: Path, name: str) -> None:
     """ConfigError with the faults of a file of settings, which is called `name` in them."""
     try:
         text = _text(file)
         _measure(text)
-        faults = list(_faults(yaml.compose(text, Loader=_Loader), name))
+        faults = list(_faults(yaml.compose(text, Loader=loader()), name))
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{name}{_line(error)}: not valid YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
@@ -69,7 +61,7 @@ def _text(file: Path) -> str:
 def _measure(text: str) -> None:
     """Refuse what would take too long or too deep, without building it: ValueError."""
     total, sizes, around = 0, dict[str, int](), list[tuple[str | None, int]]()
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=loader()):
         anchor = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent):
             if anchor in [each for each, _ in around]:
