@@ -44,8 +44,13 @@ _OF_THE_ORIGINAL = {
     "UnslothLoRABackend": 'choose the backend by name: lora_sft(..., backend="unsloth")',
     "ARTLoRAGRPOBackend, VeRLLoRAGRPOBackend, GEPABackend, MLflowGEPABackend, SentenceTransformersBackend":
         "this backend is not available; AlgorithmRegistry.list_backends(ALGORITHM) names those that are",
-    "BasicEstimator, OSFTEstimator, OSFTEstimatorExperimental, LoRAEstimator, QLoRAEstimator, time_estimate":
+    "BasicEstimator, OSFTEstimator, OSFTEstimatorExperimental, LoRAEstimator, QLoRAEstimator":
         'call estimate(training_method="sft", model_path=...)',
+    "time_estimate, time_estimate_from_file, TimingEstimatorExperimental, profiling":
+        "run `python -m training_hub estimate time=true ...`, which times a few steps",
+    "PEFTExtender, LoRAPEFTExtender, peft_extender": "pass lora_r, lora_alpha, target_modules and the like",
+    "visualization": "call plot_loss of the package itself: from training_hub import plot_loss",
+    "hub_core, utils, checkpoint_manager": "not a part of this package; its Python API is training_hub.__all__",
     "JITCheckpointCallback": 'drop it: SIGTERM always saves and stops, and resume="auto" resumes',
     "RemoteCheckpointSyncCallback": "not available; give output_dir a folder of a mounted volume",
     "merge_default_callbacks": "pass the callbacks themselves: sft(..., callbacks=[...])",

@@ -69,6 +69,7 @@ def dpo(
     trust_remote_code: bool | None = None,
     trust: bool | None = None,
     strict: bool | None = None,
+    verbose: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
     effective_batch_size: int | None = None,
@@ -195,6 +196,7 @@ def dpo(
         trust_remote_code: run Python code that comes with the model
         trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
         strict: refuse the run if memory or disk space is too small; false: warn
+        verbose: show the progress and the summary of the run; false: print nothing
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows
@@ -301,6 +303,7 @@ def lora_sft(
     trust_remote_code: bool | None = None,
     trust: bool | None = None,
     strict: bool | None = None,
+    verbose: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
     effective_batch_size: int | None = None,
@@ -397,6 +400,7 @@ def lora_sft(
         trust_remote_code: run Python code that comes with the model
         trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
         strict: refuse the run if memory or disk space is too small; false: warn
+        verbose: show the progress and the summary of the run; false: print nothing
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows
@@ -504,6 +508,7 @@ def osft(
     trust_remote_code: bool | None = None,
     trust: bool | None = None,
     strict: bool | None = None,
+    verbose: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
     effective_batch_size: int | None = None,
@@ -586,6 +591,7 @@ def osft(
         trust_remote_code: run Python code that comes with the model
         trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
         strict: refuse the run if memory or disk space is too small; false: warn
+        verbose: show the progress and the summary of the run; false: print nothing
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows
@@ -679,6 +685,7 @@ def sft(
     trust_remote_code: bool | None = None,
     trust: bool | None = None,
     strict: bool | None = None,
+    verbose: bool | None = None,
     num_epochs: float | None = None,
     max_steps: int | None = None,
     effective_batch_size: int | None = None,
@@ -775,6 +782,7 @@ def sft(
         trust_remote_code: run Python code that comes with the model
         trust: trust the settings files named here, which may then execute code; must be typed, not set in a file
         strict: refuse the run if memory or disk space is too small; false: warn
+        verbose: show the progress and the summary of the run; false: print nothing
         num_epochs: passes over the training rows, in epochs
         max_steps: stop after this many steps, regardless of num_epochs, in steps
         effective_batch_size: rows per optimizer step, over all processes, in rows

@@ -126,6 +126,7 @@ class Params(Checked):
         may_change=True,
     )
     strict: bool = param("refuse the run if memory or disk space is too small; false: warn", may_change=True)
+    verbose: bool = param("show the progress and the summary of the run; false: print nothing", may_change=True)
 
     num_epochs: float = param(
         "passes over the training rows", unit="epochs", may_change=True, section="length and batch", gt=0, le=1e9

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 from training_hub.redaction import redacted
@@ -25,6 +26,9 @@ _SEQUENCE = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC and the like: title, links
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
+
+
+_QUIET = ContextVar("quiet", default=False)
 
 
 def harmless(text: str) -> str:
@@ -42,9 +46,20 @@ def _last_state(line: str) -> str:
     return next((part for part in reversed(line.split("\r")) if part.strip()), "")
 
 
+@contextmanager
+def quiet(quietly: bool = True) -> Iterator[None]:
+    """Say nothing while the block lasts, in this thread alone."""
+    before = _QUIET.set(quietly)
+    try:
+        yield
+    finally:
+        _QUIET.reset(before)
+
+
 def say(text: str) -> None:
-    """Print on standard output at once; where nothing can be written any more, the program goes on unseen."""
-    _write(sys.stdout, f"{shown(text)}\n")
+    """Print on standard output at once, but for `quiet`; where nothing can be written, the program goes on unseen."""
+    if not _QUIET.get():
+        _write(sys.stdout, f"{shown(text)}\n")
 
 
 def complain(text: str) -> None:

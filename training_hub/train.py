@@ -37,7 +37,7 @@ from training_hub.results import torchrun_log
 from training_hub.results.progress import Progress
 from training_hub.results.summary import summarise
 from training_hub.run import RunDir, RunSpec, TrainResult
-from training_hub.terminal import say
+from training_hub.terminal import complain, quiet, say
 from training_hub.trainers.base import ModelKind
 
 _FULL_GB = 0.001
@@ -125,15 +125,39 @@ class Watch(Protocol):
 
 
 def run(planned: Plan, command: Sequence[str] = ()) -> TrainResult:
-    """Launch a plan and follow it to its end, shown on standard output; see `follow`."""
+    """Launch a plan and follow it to its end; see `follow`.
 
+    It is shown on standard output, unless `verbose` is false: warnings are on standard error then.
+    """
+    if not planned.config["verbose"]:
+        with quiet():
+            return _followed(planned, command, complain, lambda _: Unwatched())
+    return _followed(planned, command, say, Progress)
+
+
+class Unwatched:
+    """Nothing is told of a run."""
+
+    def __enter__(self) -> Unwatched:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+
+def _followed(
+    planned: Plan, command: Sequence[str], warn: Callable[[str], None], progress: Callable[[RunDir], Watch]
+) -> TrainResult:
     def watch(directory: RunDir) -> Watch:
         say(f"run {directory.path}")
         for text in planned.warnings:
-            say(f"warning: {text}")
+            warn(f"warning: {text}")
         if planned.start != resume.NEW:
             say(planned.start.text(directory))
-        return Progress(directory)
+        return progress(directory)
 
     result = follow(planned, command, watch)
     if planned.start.done:

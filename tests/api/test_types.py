@@ -23,6 +23,8 @@ lora_sft(model_path="m", data_path="d", ckpt_output_dir="c", lora_r=8, target_mo
 osft("m", "d", "c", unfreeze_rank_ratio=0.25, nproc_per_node="gpu", wandb_project="mine", backend="mini-trainer")
 dpo("m", "d", loss_type=["sigmoid", "ipo"], adapter="lora", lora_r=8, launcher="slurm", nodes=2)
 print(result.status.upper(), plot_loss("c", labels=["first"]))
+plot_loss(Path("c"), output_path=Path("c.png"), metrics_file=Path("log.jsonl"), metric_keys=["loss"], show=False)
+sft("m", "d", verbose=False)
 """
 WRONG = {
     "sft(model_pth='m', data_path='d')": "model_pth",
@@ -32,6 +34,8 @@ WRONG = {
     "sft('m', 'd', lora_rank=8)": "lora_rank",
     "dpo('m', 'd', loss_type='sigmoyd')": "loss_type",
     "osft('m', 'd', 'c', 2)": "positional",
+    "sft('m', 'd', verbose='no')": "verbose",
+    "plot_loss('c', metric_keys=3)": "metric_keys",
     "sft('m', 'd').nosuch": "nosuch",
 }
 
@@ -40,7 +44,7 @@ WRONG = {
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program with one wrong call in each line after the first."""
     file = tmp_path_factory.mktemp("types") / "wrong.py"
-    file.write_text("\n".join(["from training_hub import dpo, osft, sft", *WRONG, ""]))
+    file.write_text("\n".join(["from training_hub import dpo, osft, plot_loss, sft", *WRONG, ""]))
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -63,3 +64,63 @@ def test_the_average_starts_at_the_first_value_and_follows() -> None:
 def test_a_folder_may_be_a_path(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ckpt_output_dirs="):
         plot_loss(tmp_path)
+
+
+def logged(folder: Path, *rows: dict[str, object], name: str = "training_metrics.jsonl") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_every_path_may_be_a_path(tmp_path: Path) -> None:
+    a_run(tmp_path / "a", [3, 2])
+    assert plot_loss(tmp_path / "a", output_path=tmp_path / "x.svg") == str(tmp_path / "x.svg")
+    assert plot_loss([tmp_path / "a"]) == str(tmp_path / "a" / "loss_plot.png")
+
+
+def axis(picture: str) -> set[str]:
+    return set(re.findall(r"<!-- (.+?) -->", Path(picture).read_text()))
+
+
+def test_the_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = logged(tmp_path / "out", {"step": 1, "loss": 1.0})
+    logged(folder, {"step": 70, "loss": 3.0}, {"step": 71, "loss": 2.0}, name="other.jsonl")
+    monkeypatch.chdir(tmp_path)
+    files: list[str | Path] = ["other.jsonl", folder / "other.jsonl", "out/other.jsonl"]
+    for number, file in enumerate(files):
+        assert {"70", "71"} <= axis(plot_loss(folder, metrics_file=file, output_path=f"{number}.svg"))
+    with pytest.raises(ConfigError, match=r"^metrics_file=nix.jsonl: there is no such file in .*out; check the name$"):
+        plot_loss(folder, metrics_file="nix.jsonl")
+
+
+def test_the_keys_of_the_loss_may_be_named(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"step": 1, "avg_loss": 9.0, "my": 3.0}, {"step": 2, "avg_loss": 9.0, "mine": 2.0}]
+    folder, place = logged(tmp_path / "out", *rows), str(tmp_path / "x.svg")
+    assert {"my"} <= axis(plot_loss(folder, metric_keys=["my", "mine"], output_path=place))
+    assert {"avg_loss"} <= axis(plot_loss(folder, metric_keys=["avg_loss"], output_path=place))
+    assert {"mine"} <= axis(plot_loss(folder, metric_keys="mine", output_path=place))
+    a_run(tmp_path / "ours", [3, 2])
+    assert {"avg_loss"} <= axis(plot_loss(tmp_path / "ours", metric_keys=["avg_loss", "loss"], output_path=place))
+    with pytest.raises(ConfigError, match=r"^metric_keys=nix,nox: no run has logged any; choose from \(step, loss, "):
+        plot_loss(folder, metric_keys=["nix", "nox"])
+    with pytest.raises(ConfigError, match=r"^metric_keys=\[\]: names nothing to draw"):
+        plot_loss(folder, metric_keys=[])
+
+
+def test_a_picture_is_shown_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from matplotlib import pyplot
+
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    pyplot.switch_backend("agg")
+    folder = logged(tmp_path / "out", {"step": 1, "loss": 1.0})
+    monkeypatch.delenv("DISPLAY", raising=False)
+    path = plot_loss(folder, show=True)
+    assert Path(path).is_file()
+    assert capsys.readouterr().err == f"not shown, there is no screen: {path}\n"
+    shown: list[list[int]] = []
+    monkeypatch.setattr(pyplot, "show", lambda: shown.append(pyplot.get_fignums()))
+    plot_loss(folder, show=True)
+    assert [len(each) for each in shown] == [1]
+    assert pyplot.get_fignums() == []

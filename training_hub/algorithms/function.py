@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from training_hub.algorithms.base import RecipeAlgorithm
@@ -21,7 +21,8 @@ def as_function(algorithm: type[RecipeAlgorithm]) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         given = dict(function.__signature__.bind_partial(*args, **kwargs).arguments)  # type: ignore[attr-defined]
         given |= given.pop("kwargs", {})
-        return create_algorithm(algorithm.name, given.pop("backend", None)).train(**given)
+        has_settings = isinstance(given.get("backend"), Mapping)  # of the default backend
+        return create_algorithm(algorithm.name, None if has_settings else given.pop("backend", None)).train(**given)
 
     function.__name__ = function.__qualname__ = algorithm.name
     function.__module__ = algorithm.__module__
@@ -47,7 +48,7 @@ def _signature(algorithm: type[RecipeAlgorithm]) -> inspect.Signature:
         )
         for name in ordered
     ]
-    parameters.append(inspect.Parameter("backend", kinds[1], default=None, annotation=str | None))
+    parameters.append(inspect.Parameter("backend", kinds[1], default=None, annotation=str | Mapping[str, Any] | None))
     parameters.append(inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD, annotation=Any))
     return inspect.Signature(parameters, return_annotation=TrainResult)
 

@@ -90,7 +90,7 @@ def unused(composition: Composition) -> list[str]:
         pending += further
     choices = composition.choices
     pair = f"algorithm={choices.get('algorithm')} on backend={choices.get('backend')}"
-    own = {"output_dir", "overwrite", "resume", "strict", "trust"}  # read by the program itself
+    own = {"output_dir", "overwrite", "resume", "strict", "trust", "verbose"}  # read by the program itself
     return [
         fault(key, composition.shown(key), f"{pair} does not use it{composition.place_of(key)}", "drop it")
         for key in sorted(composition.by_user & parameters - used - own)

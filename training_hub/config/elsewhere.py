@@ -155,7 +155,7 @@ _ANSWERS = {
     "push_to_hub, hub_model_id, hub_token, hub_strategy": "export the run, then upload the folder with `hf upload`",
     "config, config_file, config_name, cn, config_path, cp, recipe_file, yaml": _EXPERIMENT,
     "experimental_rerun": _RESUME,
-    "verbose": "drop it: what a run prints is also in its log",
+    "quiet, silent, disable_tqdm": "use `verbose=false`",
 }  # fmt: skip
 
 

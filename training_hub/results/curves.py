@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from training_hub.errors import ConfigError
+from training_hub.errors import ConfigError, enumerate_names, fault
+from training_hub.metrics import names
 from training_hub.results import foreign
 from training_hub.results.state import runs_in
 from training_hub.run import RunDir
@@ -63,6 +65,44 @@ def courses(folders: Sequence[str], setting: str = "", may_be_empty: bool = Fals
     if faults or not folders:
         raise ConfigError(*faults or [f"{setting}: no folder is named; give that of a run or of a sweep"])
     return list({each.path: each for each in found}.values())
+
+
+def logged(folders: Sequence[str], file: str | os.PathLike[str] | None, keys: Sequence[str]) -> list[Course]:
+    """What any program has logged in folders, under the names that it gave its metrics.
+
+    file: the log, a name in each folder or a path; None: the one that is found. keys: names of one metric; each row has
+    the first that is there under the first name. ConfigError for folders and files without metrics.
+    """
+    found: list[Course] = []
+    faults: list[str] = []
+    for folder in [Path(each).expanduser() for each in folders]:
+        try:
+            found += [*_named(folder, Path(file).expanduser(), keys)] if file else _with_keys(folder, keys)
+        except ConfigError as error:
+            faults += error.faults
+    if faults or not folders:
+        raise ConfigError(*faults or ["ckpt_output_dirs: no folder is named; give that of a run or of a sweep"])
+    if keys and not any(each.points(keys[0]) for each in found):
+        known = enumerate_names(names(row for each in found for row in each.rows))
+        raise ConfigError(fault("metric_keys", ",".join(keys), "no run has logged any", f"choose from ({known})"))
+    return found
+
+
+def _named(folder: Path, file: Path, keys: Sequence[str]) -> Iterator[Course]:
+    place = next((each for each in (folder / file, file) if each.is_file()), None)
+    if place is None:
+        raise ConfigError(fault("metrics_file", file, f"there is no such file in {folder}", "check the name"))
+    rows = foreign.read(place, keys)
+    if not rows:
+        raise ConfigError(fault("metrics_file", file, f"{place} has no rows with a metric", "name its metric_keys"))
+    yield Course(folder.resolve().name, folder.absolute(), rows)
+
+
+def _with_keys(folder: Path, keys: Sequence[str]) -> Iterator[Course]:
+    for course in courses([str(folder)], "ckpt_output_dirs"):
+        file = None if RunDir(course.path).exists() else foreign.log_in(course.path)
+        rows = foreign.read(file, keys) if file else [foreign.renamed(row, keys) for row in course.rows]
+        yield course._replace(rows=rows)
 
 
 def _rule(folder: Path, holds_runs: bool) -> str:

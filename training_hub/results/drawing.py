@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from training_hub.metrics import held_out, label
 from training_hub.results.curves import AXES, Course, Points
+from training_hub.terminal import complain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _FEW_POINTS = 30  # so few are marked: a single one would be invisible
 _FEW_RUNS = 10  # so many have colours that can be told apart
@@ -19,15 +21,21 @@ _MOST_NAMED = 30
 _LONGEST_NAME = 60
 
 
-def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span: int | None) -> None:
-    """Draw metrics over x, a panel for each of y with its values on held-out rows. The suffix says what kind."""
+def draw(
+    found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span: int | None, show: bool = False
+) -> None:
+    """Draw metrics over x, a panel for each of y with its values on held-out rows. The suffix says what kind.
+
+    show: also on the screen, as pyplot does: below the cell of a notebook, or in a window until it is closed.
+    """
     from matplotlib import colormaps  # half a second: only when there is something to draw
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     found = [each._replace(name=_plain(each.name)) for each in found]
     many = len(found) > _FEW_RUNS
-    figure = Figure(figsize=(11 if many else 8, max(4.5, 1 + 2.6 * len(y))), layout="constrained")
+    made = _shown_figure() if show else Figure
+    figure = made(figsize=(11 if many else 8, max(4.5, 1 + 2.6 * len(y))), layout="constrained")
     panels: list[Axes] = list(figure.subplots(len(y), 1, sharex=True, squeeze=False)[:, 0])
     for key, axes in zip(y, panels, strict=True):
         for number, course in enumerate(found):
@@ -45,6 +53,25 @@ def draw(found: Sequence[Course], path: Path, x: str, y: Sequence[str], ema_span
             "ignore", "Glyph .* missing from font", UserWarning
         )  # of a name; a box is drawn instead
         figure.savefig(path, dpi=150)
+        if show:
+            _show(figure, path)
+
+
+def _shown_figure() -> Any:
+    """What makes a figure that a screen can show."""
+    from matplotlib import pyplot
+
+    return pyplot.figure
+
+
+def _show(figure: Figure, path: Path) -> None:
+    """Show a figure; where there is no screen, say so: matplotlib would do nothing."""
+    from matplotlib import get_backend, pyplot
+
+    if get_backend().lower() == "agg":
+        complain(f"not shown, there is no screen: {path}")
+    pyplot.show()
+    pyplot.close(figure)
 
 
 def smoothed(points: Points, span: int) -> Points:

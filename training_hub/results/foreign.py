@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from training_hub.errors import ConfigError
@@ -44,15 +45,20 @@ def log_in(folder: Path) -> Path | None:
     return next((file for file in [*named, *states] if file.is_file()), None)
 
 
-def read(file: Path) -> list[Row]:
-    """The rows of such a file. A last line that is still being written is left out; ConfigError for a broken one."""
+def read(file: Path, keys: Sequence[str] = ()) -> list[Row]:
+    """The rows of such a file. A last line that is still being written is left out; ConfigError for a broken one.
+
+    keys: see `renamed`.
+    """
     if file.name == _STATE:
         logged = _parsed(file, text_of(file)).get("log_history") or []
         if misfit(logged, [dict]):
             raise Damaged(file, "its log_history is not a list of rows")
-        return _newest(_translated(row for row in logged if "train_runtime" not in row))  # its means of all steps
+        of_steps = (row for row in logged if "train_runtime" not in row)  # which has the means of all steps
+        return _newest(_translated(of_steps, keys))
     lines = text_of(file).split("\n")[:-1]
-    return _newest(_translated(_parsed(file, line, number) for number, line in enumerate(lines, 1) if line.strip()))
+    parsed = (_parsed(file, line, number) for number, line in enumerate(lines, 1) if line.strip())
+    return _newest(_translated(parsed, keys))
 
 
 def _parsed(file: Path, text: str, line: int | None = None) -> dict[str, Any]:
@@ -65,7 +71,12 @@ def _parsed(file: Path, text: str, line: int | None = None) -> dict[str, Any]:
     return found
 
 
-def _translated(logged: Iterable[Mapping[str, Any]]) -> list[Row]:
+def renamed(row: Row, keys: Sequence[str], logged: Mapping[str, Any] = MappingProxyType({})) -> Row:
+    """A row with the first number among keys, as it was logged or is called here, under the name of the first."""
+    return row | {keys[0]: _number({**row, **logged}, *keys)} if keys else row
+
+
+def _translated(logged: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     sums = {"tokens": 0.0, "seconds": 0.0}
     lr = None
@@ -76,7 +87,8 @@ def _translated(logged: Iterable[Mapping[str, Any]]) -> list[Row]:
         if "avg_loss" in each:  # instructlab-training logs the rate after the scheduler has moved on
             row["lr"], lr = lr, row["lr"]
         _count(each, row, sums)
-        if row["loss"] is not None or row["eval_loss"] is not None:
+        row = renamed(row, keys, each)
+        if any(row[name] is not None for name in ("loss", "eval_loss", *keys[:1])):
             row["step"] = len(rows) + 1 if row["step"] is None else row["step"]
             rows.append(row)
     return rows

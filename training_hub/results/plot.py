@@ -10,7 +10,7 @@ from typing import Any
 
 from training_hub.errors import ConfigError, enumerate_names, fault, suggestion
 from training_hub.metrics import held_out, names
-from training_hub.results.curves import AXES, Course, courses
+from training_hub.results.curves import AXES, Course, courses, logged
 from training_hub.results.drawing import draw
 
 KINDS = (".png", ".svg")
@@ -22,21 +22,34 @@ def plot_loss(
     labels: Sequence[str] | None = None,
     ema: bool = False,
     ema_span: int = 30,
-    output_path: str | None = None,
+    output_path: str | os.PathLike[str] | None = None,
+    metrics_file: str | os.PathLike[str] | None = None,
+    metric_keys: Sequence[str] | None = None,
+    show: bool = False,
 ) -> str:
     """Draw the training loss of one run or several over their steps; returns the path of the picture.
 
     ckpt_output_dirs: run directories, folders that hold several, such as a sweep's, or folders that another program
     has logged to. labels: a name for each run, default the folder's. ema: also an exponential moving average over
-    about ema_span rows of metrics. output_path: PNG or SVG, default loss_plot.png in the first folder. Held-out loss
-    is drawn where there is any. ConfigError (a ValueError) names every folder without metrics.
+    about ema_span rows of metrics. output_path: PNG or SVG, default loss_plot.png in the first folder. metrics_file:
+    the log to read, a name in each folder or a path; default: the one that is found. metric_keys: names of the value
+    to draw in place of the loss; in each row, the first that is there counts. show: also show the picture, in a
+    notebook or a window. Held-out loss is drawn where there is any. ConfigError (a ValueError) names every folder
+    without metrics.
     """
     given = [ckpt_output_dirs] if isinstance(ckpt_output_dirs, str | os.PathLike) else ckpt_output_dirs
     folders = [os.fspath(each) for each in given]
-    found = [each for each in courses(folders, "ckpt_output_dirs") if each.rows]
+    keys = [metric_keys] if isinstance(metric_keys, str) else list(metric_keys or ())
     if ema and ema_span < 1:
         raise ConfigError(fault("ema_span", ema_span, "must be greater than 0"))
-    return plot(found, output_path or default_path(folders[0]), labels=labels, ema_span=ema_span if ema else None)
+    if metric_keys is not None and not keys:
+        raise ConfigError(fault("metric_keys", [], "names nothing to draw", "drop it, or name a metric"))
+    if metrics_file or keys:
+        found = logged(folders, metrics_file, keys)
+    else:
+        found = [each for each in courses(folders, "ckpt_output_dirs") if each.rows]
+    place = os.fspath(output_path or default_path(folders[0]))
+    return plot(found, place, y=keys[:1] or ["loss"], labels=labels, ema_span=ema_span if ema else None, show=show)
 
 
 def plot(
@@ -47,18 +60,19 @@ def plot(
     y: Sequence[str] = ("loss",),
     labels: Sequence[str] | None = None,
     ema_span: int | None = None,
+    show: bool = False,
 ) -> str:
     """Draw metrics of runs, one below the other; returns the path of the picture.
 
-    x: one of curves.AXES. y: names of metrics. labels, ema_span: as for `plot_loss`. ConfigError names all that cannot
-    be drawn.
+    x: one of curves.AXES. y: names of metrics. labels, ema_span, show: as for `plot_loss`. ConfigError names all that
+    cannot be drawn.
     """
     path = Path(output_path).expanduser()
     if refused := [*_label_faults(found, labels), *_data_faults(found, x, y), *place_faults(path, KINDS)]:
         raise ConfigError(*refused)
     named = zip(found, labels or _names(found), strict=True)
     with one_line(path):
-        draw([course._replace(name=name) for course, name in named], path, x, y, ema_span)
+        draw([course._replace(name=name) for course, name in named], path, x, y, ema_span, show)
     return str(path)
 
 

@@ -169,6 +169,9 @@ def typed(overrides: Sequence[str], folders: Sequence[str] = ()) -> Asked:
             faults.append(_several_of_hydra(each))
         if each.key_or_group == "overwrite":
             faults.append(fault("overwrite", _value(each), "a sweep never overwrites", "choose another output_dir"))
+        if each.key_or_group == "verbose":
+            rule = "a sweep shows its runs and its table"
+            faults.append(fault("verbose", _value(each), rule, "drop it; redirect standard output to show nothing"))
         if each.key_or_group == "launcher" and each.is_sweep_override():
             faults.append(fault("launcher", _value(each), "cannot be swept", "give one value"))
     if faults:

@@ -22,7 +22,7 @@ from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, outcome
 from training_hub.weights_check import Asked
 
-_NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "strict", "trust", "launcher")
+_NOT_OF_THE_RUN = ("output_dir", "overwrite", "resume", "strict", "trust", "verbose", "launcher")
 _BETWEEN_COLLECTIONS = 50
 _LONGEST_NAME = 100  # characters; a path may have many such parts
 
