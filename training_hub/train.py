@@ -82,7 +82,9 @@ def plan(composition: Composition, output_dir: str | None = None) -> Plan:
     faults += secret_faults(config, composition.by_user, composition.overrides)
     chosen = _objects(composition, config, faults)
     backend, adapter, launcher = chosen.backend, chosen.adapter, chosen.launcher
-    faults += preflight(config, faulty, backend_name, catalogue.alternatives(algorithm), launcher, backend.check)
+    faults += preflight(
+        config, faulty, backend_name, partial(catalogue.alternatives, algorithm), launcher, backend.check
+    )
     faults += sound_checks(
         config,
         faulty,

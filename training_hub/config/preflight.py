@@ -33,7 +33,7 @@ def preflight(
     config: Mapping[str, Any],
     faulty: Collection[str],
     backend_name: str,
-    alternatives: Sequence[str],
+    alternatives: Callable[[], Sequence[str]],
     launcher: Any,
     check_backend: Callable[[Mapping[str, Any]], list[str]],
 ) -> list[str]:
@@ -41,7 +41,7 @@ def preflight(
 
     config: resolved as far as it can be. faulty: keys with faults of their own, and those that hang on one; a check
     that reads one is left out.
-    alternatives: backends of the algorithm that need no GPU. launcher: its class.
+    alternatives: finds the backends of the algorithm that need no GPU. launcher: its class.
     """
     faults = inputs(config, faulty) + sound_checks(
         config,
@@ -242,13 +242,14 @@ def _output(config: Mapping[str, Any]) -> list[str]:
     return too_full(config)
 
 
-def _gpu(config: Mapping[str, Any], backend_name: str, alternatives: Sequence[str], launcher: Any) -> list[str]:
+def _gpu(
+    config: Mapping[str, Any], backend_name: str, alternatives: Callable[[], Sequence[str]], launcher: Any
+) -> list[str]:
     """Whether there are the GPUs that are asked for, where the workers run."""
     found, more = launcher.gpus(config["launcher"])
     if config["backend"]["needs_gpu"] and not found:
-        other = (
-            f"on this machine use backend={' or '.join(alternatives)}" if alternatives else "run it on another machine"
-        )
+        names = alternatives()
+        other = f"on this machine use backend={' or '.join(names)}" if names else "run it on another machine"
         return [fault("backend", backend_name, "needs a CUDA GPU; none was found here", more or other)]
     wanted = int(config["launcher"].get("nproc_per_node", 1))
     if wanted > found > 0:

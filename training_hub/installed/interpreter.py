@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-
-from packaging.requirements import InvalidRequirement, Requirement
+from typing import TYPE_CHECKING
 
 from training_hub.errors import ConfigError, fault
 from training_hub.installed import trust
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 OLDEST = (3, 11)  # that the workers' code runs on
 _START = Path(__file__).parents[1] / "start.py"
@@ -84,6 +86,8 @@ def missing_requirements(requires: Sequence[str], python: str | None = None) -> 
 
 
 def _requirement(text: object) -> Requirement:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         return Requirement(str(text))
     except InvalidRequirement:
