@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from training_hub.errors import ConfigError
 from training_hub.ranking import BY_LOSS, Ranking, objective, ranked, ranking_of, unranked
 from training_hub.sweeps.expand import typed
+from training_hub.sweeps.front import planned_sweep
 from training_hub.sweeps.plan import unmeasured
 
 
@@ -102,3 +104,30 @@ def test_a_held_out_metric_needs_held_out_rows() -> None:
     ):  # fmt: skip
         assert bool(unmeasured(metric, {"data": data, "callbacks": callbacks})) == wrong
     assert not unmeasured("eval_loss", {"data": data | {"eval_fraction": 0.1}})
+
+
+@pytest.mark.needs("hydra_plugins.hydra_optuna_sweeper")
+@pytest.mark.parametrize(("mode", "direction"), [("max", "maximize"), ("min", "minimize")])
+def test_the_plan_of_a_study_shows_which_way_it_optimises(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, direction: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = ["hydra/sweeper=optuna", "lr=interval(1e-5,1e-1)", "rank_by=my/score", f"rank_mode={mode}"]
+    assert f"  direction: {direction}\n" in planned_sweep([*words, *study]).plugins()
+
+
+@pytest.mark.needs("hydra_plugins.hydra_optuna_sweeper")
+@pytest.mark.parametrize(
+    ("ranking", "direction", "rule"),
+    [
+        ([], "maximize", "the runs are ranked by the lowest loss; drop it, or add rank_by=METRIC rank_mode=max"),
+        (["rank_by=a", "rank_mode=max"], "minimize", "the runs are ranked by the highest a; drop it"),
+    ],
+)
+def test_a_study_that_optimises_another_way_is_refused(
+    words: list[str], ranking: list[str], direction: str, rule: str
+) -> None:
+    study = ["hydra/sweeper=optuna", "lr=interval(1e-5,1e-1)", f"hydra.sweeper.direction={direction}", *ranking]
+    with pytest.raises(ConfigError) as error:
+        planned_sweep([*words, *study])
+    assert error.value.faults == (f"hydra.sweeper.direction={direction}: {rule}",)

@@ -17,6 +17,7 @@ from training_hub.results.state import states
 from training_hub.run import RunDir
 from training_hub.sweep_dir import Job, SweepDir, outcome
 from training_hub.sweeps.board import Board
+from training_hub.sweeps.direction import DIRECTION, DIRECTIONS
 from training_hub.sweeps.expand import Asked, read
 from training_hub.sweeps.find import find
 from training_hub.sweeps.plan import Planner
@@ -71,6 +72,8 @@ def _without_target(node: Any) -> str:
 def planner_of(asked: Asked, config_dirs: Sequence[str]) -> Planner:
     """What plans the runs of a sweep."""
     of_hydra = [str(each.input_line) for each in asked.of_hydra]
+    if asked.sweeper == "optuna" and asked.ranking:
+        of_hydra.append(f"{DIRECTION}={DIRECTIONS[asked.ranking.mode]}")
     return Planner(asked.swept, config_dirs, of_hydra, asked.ranking.metric if asked.ranking else None)
 
 
