@@ -9,7 +9,6 @@ import omegaconf
 from omegaconf import ListConfig, OmegaConf
 from packaging.version import Version
 
-from training_hub.config.parsing import parse_once
 from training_hub.errors import ConfigError, fault
 from training_hub.installed import environments
 from training_hub.installed.interpreter import missing_requirements
@@ -101,7 +100,6 @@ def save_strategy(save_steps: int | None, checkpoint_at_epoch: bool) -> str:
 
 def register() -> None:
     """Make the resolvers known to OmegaConf; doing it again changes nothing."""
-    parse_once()
     for resolver in (
         first_set, choose, replaced, as_list, complement, whole_epochs, without_flash_attention, own_python, processes,
         processes_of_node, world_size, eval_strategy, save_strategy,
