@@ -114,7 +114,6 @@ def status_of(words: tuple[str, ...], conf: Path) -> int:
 @pytest.fixture
 def with_shown_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Put]:
     """A function that puts the files that a page shows where it says they belong, for the rest of the test."""
-    modules = set(sys.modules)
 
     def put(page: Path) -> None:
         if "anchored_sft" in page.read_text():
@@ -131,8 +130,8 @@ def with_shown_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: p
             monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / "training_hub" / name)])
 
     yield put
-    for name in set(sys.modules) - modules:
-        if name.startswith("training_hub."):
+    for name, module in list(sys.modules.items()):
+        if name.startswith("training_hub.") and Path(getattr(module, "__file__", None) or "/").is_relative_to(tmp_path):
             del sys.modules[name]
 
 
