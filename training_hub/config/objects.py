@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hydra import utils
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
@@ -13,6 +14,9 @@ from training_hub.config.classes import Classes
 from training_hub.errors import ConfigError, fault
 from training_hub.interfaces.adapter import Adapter
 from training_hub.interfaces.logger import Logger
+
+# Hydra 1.4 wants the names of what may be called; 1.3 would pass them on to the constructor.
+_LISTS_TARGETS = hasattr(utils, "UNSAFE_DISABLE_EXECUTION_CHECKS")
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,14 @@ def objects_of(config: Mapping[str, Any], classes: Classes) -> Objects:
 
 def made(kind: type, node: Mapping[str, Any] | None, key: str, **further: Any) -> Any:
     """An object of a class by its node. key: where that stands; further: what its constructor is given beside it."""
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if _LISTS_TARGETS:
+        further["_execution_whitelist_"] = [name]
     try:
         return instantiate({**(node or {}), "_target_": kind}, _recursive_=False, _convert_="all", **further)
-    except InstantiationException as error:
-        reason = str(error.__cause__ or error).partition("\n")[0]
-        name = f"{kind.__module__}.{kind.__qualname__}"
+    except Exception as error:  # whatever a constructor raises; Hydra 1.3 wraps it, 1.4 does not
+        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
+        reason = str(cause).partition("\n")[0]
         raise ConfigError(
             fault(f"{key}._target_", name, f"cannot be made: {reason}", f"correct the settings of {key}")
         ) from None
